@@ -213,7 +213,7 @@ def test_search_as_you_type_keeps_the_address(page: Page, songs: list[Song]) -> 
     songs[7].refresh_from_db()
     songs[7].save()
     page.goto("/songs/")
-    page.get_by_label("Search").press_sequentially("unmis")
+    page.get_by_role("searchbox", name="Search").press_sequentially("unmis")
     expect(page.locator("[data-track]")).to_have_count(1)
     assert "q=unmis" in page.url
 

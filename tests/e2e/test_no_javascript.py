@@ -38,7 +38,7 @@ def test_a_visitor_browses_searches_and_plays(open_page: Opener, songs: list[Son
         expect(page.locator("[data-track]")).to_have_count(30)
         page.get_by_role("link", name="Next").click()
         expect(page.locator("[data-track]")).to_have_count(2)
-        page.get_by_label("Search").fill("unmis")
+        page.get_by_role("searchbox", name="Search").fill("unmis")
         page.get_by_label("Genre").select_option("Waltz")
         page.get_by_role("button", name="Show").click()
         expect(page.locator("[data-track]")).to_have_count(1)

@@ -208,7 +208,7 @@ def test_without_javascript_all_of_it_works_too(open_page: Opener, songs: list[S
         page.get_by_role("button", name="Play this journey").click()
         page.get_by_text("Name, order, share, download").click()
         page.get_by_label("Title").fill("By hand")
-        page.get_by_role("button", name="Rename").click()
+        page.get_by_role("button", name="Save name and description").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("By hand")
         page.get_by_text("Name, order, share, download").click()
         page.get_by_role("link", name="Edit the order").click()
