@@ -111,6 +111,7 @@ RULES: dict[str, Rule] = {
     "smart_list_delete": Rule(("post",), ("smart",), private=True),
     "song_list": Rule(("get",)),
     "songs_queue": Rule(("get",), values={"liked": "on"}),
+    "songs_more": Rule(("post",), values={"heard": "1"}),
     "song_add": Rule(("get", "post"), ("song",), values={"title": "New"}),
     "song_detail": Rule(("get",), ("song",)),
     "song_playlist": Rule(("post",), ("song",)),

@@ -121,5 +121,5 @@ def test_it_asks_little(client: Client, django_assert_max_num_queries: DjangoAss
     analysed(3)
     client.get(STATUS)
     cache.clear()
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client.get(STATUS)
