@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import erf, sqrt
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
+from contourpy import contour_generator
 from numpy.typing import NDArray
 
 N_CELLS = 40
@@ -47,25 +48,14 @@ def density(songs: Sequence[Estimated], n_cells: int = N_CELLS) -> NDArray[np.fl
 
 
 def outlines(grid: NDArray[np.float64], shares: Sequence[float] = SHARES) -> list[str]:
-    """Return the smallest regions that hold these shares of a density, as paths of an SVG with a view box of 100.
-
-    The cells of a row that touch are one rectangle.
-    """
-    order = np.argsort(grid, axis=None)[::-1]
-    held = np.cumsum(grid.ravel()[order])
-    size, paths = 100.0 / len(grid), []
+    """Return the smallest regions that hold these shares of a density, as paths of an SVG with a view box of 100."""
+    held = np.sort(grid, axis=None)[::-1]
+    # Each cell's value is at its middle; a rim of nothing closes the outlines at the plane's edges.
+    middles = (np.arange(-1, len(grid) + 1) + 0.5) * 100.0 / len(grid)
+    contours = contour_generator(np.clip(middles, 0.0, 100.0), np.clip(middles, 0.0, 100.0), np.pad(grid, 1))
+    paths = []
     for share in shares:
-        inside = np.zeros(grid.size, bool)
-        inside[order[: int(np.searchsorted(held, share)) + 1]] = True
-        paths.append("".join(_rectangles(inside.reshape(grid.shape), size)))
+        level = held[int(np.searchsorted(np.cumsum(held), share))]
+        lines = cast("list[NDArray[np.float64]]", contours.lines(level))
+        paths.append("".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) + "Z" for line in lines))
     return paths
-
-
-def _rectangles(inside: NDArray[np.bool_], size: float) -> list[str]:
-    found = []
-    for row, cells in enumerate(inside):
-        steps = np.flatnonzero(np.diff(np.concatenate([[False], cells, [False]]).astype(np.int8)))
-        for start, end in steps.reshape(-1, 2):
-            width, height = round((end - start) * size, 2), round(size, 2)
-            found.append(f"M{round(start * size, 2):g} {round(row * size, 2):g}h{width:g}v{height:g}h{-width:g}z")
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.http import QueryDict
@@ -260,8 +261,12 @@ def test_a_density_holds_all_of_its_songs_and_is_drawn_the_right_way_up() -> Non
     assert grid[:5, 5:].sum() == pytest.approx(0.5, abs=0.02), "happy is at the top right"
     assert grid[:2, 8:].sum() > 0.45
     wide, narrow = outlines(grid, (0.8, 0.4))
-    assert len(wide) > len(narrow) > 0
-    assert re.fullmatch(r"(M[\d.]+ [\d.]+h[\d.]+v[\d.]+h-[\d.]+z)+", wide)
+    assert (wide.count("M"), narrow.count("M")) == (2, 1)
+    points = np.array([point.split() for point in re.findall(r"[\d.]+ [\d.]+", narrow)], float)
+    assert points.min(axis=0)[0] > 70
+    assert points.max(axis=0)[1] < 30
+    assert wide.startswith("M")
+    assert wide.endswith("Z")
 
 
 def test_endless_scrolling_is_pages_without_scripts(client: Client) -> None:
