@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,8 +130,14 @@ def current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[Emoti
 
     Each has what counts of it, and `highlight_s`.
     """
-    current = with_highlight(EmotionEstimate.objects.filter(is_current=True).with_effective())
-    return Prefetch(lookup, current, to_attr="current_estimates")
+    return Prefetch(lookup, _current_with_effective().all(), to_attr="current_estimates")
+
+
+@cache
+def _current_with_effective() -> QuerySet[Any]:
+    # To build the query takes longer than to run it for a page of songs.
+    estimates = EmotionEstimate.objects.filter(is_current=True).with_effective().defer("embedding_bytes")
+    return with_highlight(estimates)
 
 
 def with_highlight(estimates: QuerySet[Any]) -> QuerySet[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import partial
 from typing import NamedTuple
 
 from django.db import connection
@@ -36,13 +37,12 @@ class Vocabulary(NamedTuple):
         most = 0 if len(term) < 4 or term.isdigit() else 1 if len(term) < 6 else 2
         if not most:
             return ""
-        beginnings = (word[: len(term)] for word in self.words)
-        for candidates in (self.words, list(beginnings)):
-            near = process.extract(term, candidates, scorer=OSA.distance, score_cutoff=most, limit=50)
-            if near:
-                _word, _distance, at = min(near, key=lambda one: (one[1], -self.n_songs[one[2]]))
-                return self.words[at]
-        return ""
+        extract = partial(process.extract, term, scorer=OSA.distance, score_cutoff=most, limit=50)
+        near = extract(self.words) or extract([word[: len(term)] for word in self.words])
+        if not near:
+            return ""
+        at: int = min(near, key=lambda one: (one[1], -self.n_songs[one[2]]))[2]
+        return self.words[at]
 
 
 @cached_while_large(size=lambda found: len(found.words), seconds=_CACHED_S)

@@ -18,7 +18,7 @@ from catalog.models import Song
 from emotion.inference.quadrants import Quadrant, place_words
 from emotion.library.views import song_panel
 from emotion.measures.words import key_words, loudness_words, tempo_words
-from emotion.models import EmotionEstimate, QuadrantOverride, Waveform
+from emotion.models import EFFECTIVE, EmotionEstimate, QuadrantOverride, Waveform
 from emotion.pages.views import curve_panel, saliency_panel
 
 register = template.Library()
@@ -136,6 +136,16 @@ def estimates_of(rows: Iterable[Any]) -> dict[int, EmotionEstimate]:
     ids = {row.song_id for row in rows if row.song_id is not None}
     current = EmotionEstimate.objects.filter(song_id__in=ids, is_current=True).with_effective()
     return {estimate.song_id: estimate for estimate in current.defer("embedding_bytes")}
+
+
+@register.filter
+def row_version(song: Song, estimate: EmotionEstimate | None) -> str:
+    """Write all that the row of a song shows of it, so that a row that is kept by it is never old."""
+    shown: list[object] = [song.pk, song.title, song.artist_id, song.by, song.album_id, song.album and song.album.title]
+    shown += [song.genre, song.state, song.duration_s, song.mime_type, song.bit_rate, song.year]
+    if estimate is not None:
+        shown += [getattr(estimate, name) for name in (*EFFECTIVE, "highlight_s")]
+    return repr(shown)
 
 
 @register.filter
