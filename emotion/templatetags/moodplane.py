@@ -139,11 +139,12 @@ def estimates_of(rows: Iterable[Any]) -> dict[int, EmotionEstimate]:
 
 
 @register.filter
-def row_version(song: Song, estimate: EmotionEstimate | None) -> str:
+def row_version(song: Song, estimate: EmotionEstimate | str | None) -> str:
     """Write all that the row of a song shows of it, so that a row that is kept by it is never old."""
     shown: list[object] = [song.pk, song.title, song.artist_id, song.by, song.album_id, song.album and song.album.title]
     shown += [song.genre, song.state, song.duration_s, song.mime_type, song.bit_rate, song.year]
-    if estimate is not None:
+    # A template gives an empty string for what is not there.
+    if isinstance(estimate, EmotionEstimate):
         shown += [getattr(estimate, name) for name in (*EFFECTIVE, "highlight_s")]
     return repr(shown)
 
