@@ -25,7 +25,7 @@ from recommender.forms import SongFilterForm
 from recommender.requests import MAX_TITLE, listener_of
 from recommender.services import collecting
 from recommender.views.common import own_playlists
-from recommender.views.songs import MOST_DIGITS
+from recommender.views.songs import MOST_DIGITS, songs_found
 
 ALBUMS_PER_PAGE = 48
 ARTISTS_PER_PAGE = 60
@@ -162,7 +162,7 @@ def decade_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def songs_queue(request: HttpRequest) -> HttpResponse:
     """The songs of a list, as far as the player takes them at once: those that `song_list` shows for the same query."""
-    songs = selectors.songs_browse(**SongFilterForm(request.GET).filters, listener=listener_of(request))
+    songs, _meant = songs_found(SongFilterForm(request.GET).filters, listener_of(request))
     return render(request, "recommender/browse/queue.html", {"songs": songs[:MOST_QUEUED]})
 
 

@@ -73,22 +73,22 @@ def songs_page(
     artist = Artist.objects.filter(pk=filters["artist_id"]).first() if "artist_id" in filters else None
     albums = Album.objects.select_related("artist")
     album = albums.filter(pk=filters["album_id"]).first() if "album_id" in filters else None
-    found = selectors.songs_browse(**filters, listener=listener)
-    meant = corrected(filters["query"]) if "query" in filters and not len(found) else ""
-    if meant:
-        found = selectors.songs_browse(**{**filters, "query": meant}, listener=listener)
+    found, meant = songs_found(filters, listener)
     page: Page[Song] = Paginator(found, SONGS_PER_PAGE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "page": page,
         # An order is no limit.
         "filters": {**filters, "is_set": bool(filters.keys() - {"sort"})},
-        "limits": _limits(request, form, artist, album),
+        "limits": _limits(query, form, artist, album),
         "artist": artist,
         "album": album,
         "heading": heading,
         "meant": meant,
-        "query_string": "" if heading else _query_without(request, "page"),
+        "query_string": "" if heading else _query_without(query, "page"),
         "rules_query": form.query,
+        "smart": _smart_list(request, listener),
+        # Further pages of a list leave alone what stands around it.
+        "is_anew": wants_fragment(request) and "page" not in request.GET,
     }
     if wants_fragment(request):
         return render(request, "recommender/partials/song_results.html", context)
@@ -101,7 +101,6 @@ def songs_page(
         "sorts": _SORTS.items(),
         "keys": [(key, key_name(key)) for key in range(len(KEYS))],
         "max_bpm": MAX_BPM,
-        "smart": _smart_list(request, listener),
         "shows_rules": "more" in request.GET or bool((RULES - MEASURED) & filters.keys()),
     }
     return render(request, "recommender/song_list.html", context)
@@ -148,8 +147,17 @@ def songs_more(request: HttpRequest) -> HttpResponse:
     return render(request, "recommender/partials/more_songs.html", {"more": more})
 
 
+def songs_found(filters: Mapping[str, Any], listener: Listener) -> tuple[selectors.SongsFound, str]:
+    """Return the songs of a query, and the words that are meant where none has those that were typed."""
+    found = selectors.songs_browse(**filters, listener=listener)
+    meant = corrected(filters["query"]) if "query" in filters and not len(found) else ""
+    if meant:
+        found = selectors.songs_browse(**{**filters, "query": meant}, listener=listener)
+    return found, meant
+
+
 def _limits(
-    request: HttpRequest, form: SongFilterForm, artist: Artist | None, album: Album | None
+    query: QueryDict, form: SongFilterForm, artist: Artist | None, album: Album | None
 ) -> list[dict[str, str]]:
     """Return the limits of the songs in words, each with the query without it."""
     filters = form.filters
@@ -169,7 +177,7 @@ def _limits(
     for name in form.fields:
         if name in RULES - MEASURED and name in filters:
             words[name] = form.rule_words(name)
-    return [{"words": each, "query": _query_without(request, "page", name)} for name, each in words.items() if each]
+    return [{"words": each, "query": _query_without(query, "page", name)} for name, each in words.items() if each]
 
 
 def _smart_list(request: HttpRequest, listener: Listener) -> SmartList | None:
@@ -180,12 +188,12 @@ def _smart_list(request: HttpRequest, listener: Listener) -> SmartList | None:
     return selectors.smart_lists_of(listener).filter(pk=number).first()
 
 
-def _query_without(request: HttpRequest, *names: str) -> str:
-    query = request.GET.copy()
+def _query_without(query: QueryDict, *names: str) -> str:
+    rest = query.copy()
     # Fields that were left empty only make the address long.
-    for name in [name for name, value in query.items() if name in names or not value]:
-        del query[name]
-    return query.urlencode()
+    for name in [name for name, value in rest.items() if name in names or not value]:
+        del rest[name]
+    return rest.urlencode()
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

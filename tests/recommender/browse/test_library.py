@@ -214,6 +214,26 @@ def test_a_smart_list_is_found_anew_and_is_its_owners_alone(client_alice: Client
     assert client_alice.get(url).status_code == 404
 
 
+def test_what_plays_and_saves_a_list_follows_its_limits(client_alice: Client) -> None:
+    SongFactory.create_batch(31, title="Yesterday", year=1965)
+    url, htmx = reverse("recommender:song_list"), {"HX-Request": "true"}
+    html = client_alice.get(url, {"year_to": "1970", "q": ""}, headers=htmx).content.decode()
+    assert html.count("hx-swap-oob") == 2
+    assert f'data-list-url="{reverse("recommender:songs_queue")}?year_to=1970"' in html
+    assert 'name="rules" value="year_to=1970"' in html
+    assert "hx-swap-oob" not in client_alice.get(url, {"year_to": "1970", "page": "2"}, headers=htmx).content.decode()
+    misspelt = client_alice.get(reverse("recommender:songs_queue"), {"q": "yesterdy"})
+    assert misspelt.content.decode().count("data-track ") == 31, "what the page shows for it"
+
+
+def test_the_limits_of_a_smart_list_are_removed_one_by_one(client_alice: Client) -> None:
+    client_alice.post(reverse("recommender:smart_list_new"), {"title": "X", "rules": "year_from=1960&year_to=1979"})
+    [smart] = SmartList.objects.all()
+    assert 'href="/songs/?year_to=1979"' in client_alice.get(f"/smart/{smart.pk}/").content.decode()
+    html = client_alice.get("/songs/", {"smart": smart.pk, "year_to": "1979"}).content.decode()
+    assert f'type="hidden" name="smart" value="{smart.pk}"' in html, "the form without scripts saves to the list, too"
+
+
 def test_ready_lists_open_for_everybody(client: Client) -> None:
     for ready in READY:
         assert client.get(reverse("recommender:ready_list", args=[ready.slug])).status_code == 200
