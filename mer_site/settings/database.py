@@ -31,7 +31,8 @@ CACHES: dict[str, dict[str, Any]] = {
         "LOCATION": env.str("CACHE_URL", _cache_url).replace("redis+socket://", "unix://", 1),
         "KEY_PREFIX": "moodplane",
     },
-    # Rows of songs, and cards of albums and artists, as pages have them, by all that they show; some 3 kB each, in each web process.
+    # Rows of songs, and cards of albums and artists, as pages have them, by all that they show; some 3 kB each, in each
+    # web process.
     "rows": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "rows",

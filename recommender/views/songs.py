@@ -156,9 +156,7 @@ def songs_found(filters: Mapping[str, Any], listener: Listener) -> tuple[selecto
     return found, meant
 
 
-def _limits(
-    query: QueryDict, form: SongFilterForm, artist: Artist | None, album: Album | None
-) -> list[dict[str, str]]:
+def _limits(query: QueryDict, form: SongFilterForm, artist: Artist | None, album: Album | None) -> list[dict[str, str]]:
     """Return the limits of the songs in words, each with the query without it."""
     filters = form.filters
     words = {

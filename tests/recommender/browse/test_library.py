@@ -230,7 +230,7 @@ def test_the_limits_of_a_smart_list_are_removed_one_by_one(client_alice: Client)
     client_alice.post(reverse("recommender:smart_list_new"), {"title": "X", "rules": "year_from=1960&year_to=1979"})
     [smart] = SmartList.objects.all()
     assert 'href="/songs/?year_to=1979"' in client_alice.get(f"/smart/{smart.pk}/").content.decode()
-    html = client_alice.get("/songs/", {"smart": smart.pk, "year_to": "1979"}).content.decode()
+    html = client_alice.get("/songs/", {"smart": f"{smart.pk}", "year_to": "1979"}).content.decode()
     assert f'type="hidden" name="smart" value="{smart.pk}"' in html, "the form without scripts saves to the list, too"
 
 
