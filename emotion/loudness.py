@@ -1,14 +1,16 @@
 """How loud a song and its album are, for a player that plays all of them alike."""
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from catalog.models import Song
 
 # ReplayGain leads to it.
-_REPLAY_GAIN_LUFS = -18.0
+REPLAY_GAIN_LUFS = -18.0
 # "Greatest hits" of many artists may be one album.
 _ALBUM_SONGS = 500
 _COLUMNS = ("waveform__loudness_lufs", "waveform__true_peak_dbtp", "track_gain_db", "track_peak")
@@ -38,15 +40,33 @@ def loudness_read(song: Song) -> Loudness:
     All songs are measured alike and with true peaks, while tags come from many programs. The loudness of an album is
     the mean power of its songs over their lengths.
     """
-    songs = Song.objects.filter(Q(pk=song.pk) | Q(album__isnull=False, album=song.album_id)).order_by("pk")
-    rows = songs.values_list("pk", "duration_s", *_COLUMNS)[:_ALBUM_SONGS]
-    levels = {pk: _level(duration_s, *values) for pk, duration_s, *values in rows}
-    own = levels.get(song.pk) or _level(song.duration_s, None, None, song.track_gain_db, song.track_peak)
-    album_lufs, album_peak_db = _album(list(levels.values()))
-    if song.album_gain_db is not None and not all(level.is_measured for level in levels.values()):
-        album_lufs = _REPLAY_GAIN_LUFS - song.album_gain_db
-        album_peak_db = _decibels(song.album_peak) if song.album_peak else album_peak_db
-    return Loudness(own.lufs, own.peak_db, album_lufs, album_peak_db)
+    return loudness_of([song])[song.pk]
+
+
+def loudness_of(songs: Sequence[Song]) -> dict[int, Loudness]:
+    """Return by song how loud it and its album are, as `loudness_read`, by two queries for all of them."""
+    own = {pk: level for pk, _, level in _levels(Song.objects.filter(pk__in=[song.pk for song in songs]))}
+    albums = {song.album_id for song in songs if song.album_id is not None}
+    of_album: dict[int | None, list[_Level]] = defaultdict(list)
+    if albums:
+        for _, album, level in _levels(Song.objects.filter(album__in=albums), _ALBUM_SONGS * len(albums)):
+            of_album[album].append(level)
+    known = {album: (_album(some), all(level.is_measured for level in some)) for album, some in of_album.items()}
+    found = {}
+    for song in songs:
+        level = own.get(song.pk) or _level(song.duration_s, None, None, song.track_gain_db, song.track_peak)
+        # A song without an album is its own.
+        (lufs, peak_db), is_measured = known.get(song.album_id) or (_album([level]), level.is_measured)
+        if song.album_gain_db is not None and not is_measured:
+            lufs = REPLAY_GAIN_LUFS - song.album_gain_db
+            peak_db = _decibels(song.album_peak) if song.album_peak else peak_db
+        found[song.pk] = Loudness(level.lufs, level.peak_db, lufs, peak_db)
+    return found
+
+
+def _levels(songs: QuerySet[Song], most: int | None = None) -> list[tuple[int, int | None, _Level]]:
+    rows = songs.order_by("pk").values_list("pk", "album_id", "duration_s", *_COLUMNS)
+    return [(pk, album, _level(duration_s, *values)) for pk, album, duration_s, *values in rows[:most]]
 
 
 def _level(
@@ -54,7 +74,7 @@ def _level(
 ) -> _Level:
     if lufs is not None:
         return _Level(duration_s, lufs, peak_db, is_measured=True)
-    tagged_lufs = None if gain_db is None else _REPLAY_GAIN_LUFS - gain_db
+    tagged_lufs = None if gain_db is None else REPLAY_GAIN_LUFS - gain_db
     return _Level(duration_s, tagged_lufs, _decibels(peak) if peak else None, is_measured=False)
 
 

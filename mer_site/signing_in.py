@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 from rest_framework.authtoken.models import Token
 
 from recommender.services.feedback import pending_answers_record, session_adopt
+from recommender.subsonic import credentials
 
 
 def login_keeping_session(request: HttpRequest, user: User) -> None:
@@ -28,5 +29,6 @@ def login_keeping_session(request: HttpRequest, user: User) -> None:
 
 
 def programs_sign_out(user: User) -> None:
-    """End what opens the API for an account: whoever knew its password may have made one."""
+    """End what opens the API, or is a player's, for an account: whoever knew its password may have made one."""
     Token.objects.filter(user=user).delete()
+    credentials.all_revoke(user=user)

@@ -1,4 +1,4 @@
-"""Addresses: pages at /, the API at /api/v1/."""
+"""Addresses: pages at /, the API at /api/v1/, players of other makers at /rest/."""
 
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
@@ -59,6 +59,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("setup/", include((setup_urlpatterns, "setup"))),
     path("settings/", include((settings_urlpatterns, "settings"))),
     path("api/v1/", include(api_urlpatterns)),
+    path("rest/", include("recommender.subsonic.urls")),
     path("", include("catalog.urls")),
     path("", include("emotion.urls")),
     path("", include("recommender.urls")),

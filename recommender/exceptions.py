@@ -107,3 +107,9 @@ class IndexCorruptError(IndexUnavailableError):
     """The files of the published index are damaged."""
 
     code = "index_corrupt"
+
+
+class SubsonicKeyInvalidError(RecommenderError):
+    """A key for a player cannot be made as it was asked for."""
+
+    code = "subsonic_key_invalid"

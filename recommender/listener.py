@@ -16,7 +16,7 @@ from emotion.inference.quadrants import Quadrant
 from recommender.arrays import Floats, Ints
 from recommender.felt_model.model import Felt, ListenerModel, Prior, Ratings
 from recommender.index.songs import FeltQuery, SongIndex
-from recommender.models import FeltPrior, FeltRating, Listen
+from recommender.models import FeltPrior, FeltRating, Listen, StarRating
 from recommender.ranking.lists import Candidates, draw_temperature, lies_in
 from recommender.reasons.reasons import LikeSignal
 from recommender.requests import Listener
@@ -32,7 +32,7 @@ RECENT_HOURS = 24.0
 RATINGS_LIMIT = 500
 LISTENS_LIMIT = 500
 LATELY = timedelta(minutes=30)
-# How much a signal says of liking a song; an implicit one counts a quarter.
+# How much a signal says of liking a song; an implicit one counts a quarter. Stars say it themselves: `liking_of_stars`.
 LIKE_OF = {
     LikeSignal.LIKED: 1.0,
     LikeSignal.DISLIKED: -1.0,
@@ -101,9 +101,12 @@ def history_of(listener: Listener, index: SongIndex) -> History:
     are read.
     """
     rated: dict[int, _Rating] = {}
+    stars: dict[int, int] = {}
     if listener.user is not None:
         newest = FeltRating.objects.filter(listener=listener.user).order_by("-updated_at", "-id")
         rated = {row[0]: _Rating(*row) for row in newest.values_list(*_Rating._fields)[:RATINGS_LIMIT]}
+        given = StarRating.objects.filter(listener=listener.user, song__isnull=False).order_by("-updated_at", "-id")
+        stars = {song_id or 0: n for song_id, n in given.values_list("song_id", "stars")[:RATINGS_LIMIT]}
     # Ordered as the table's index is; by the key, a listener's rows are a few among millions.
     listens = listens_of(listener).order_by("-started_at", "-id")
     columns = "song_id", "started_at", "outcome", "listened_s", "song__duration_s"
@@ -111,19 +114,25 @@ def history_of(listener: Listener, index: SongIndex) -> History:
     implied = _implied(plays)
     signals = {
         song_id: signal
-        for song_id in {*rated, *implied}
-        if (signal := _signal(rated.get(song_id, _UNRATED), implied.get(song_id)))
+        for song_id in {*rated, *implied, *stars}
+        if (signal := _signal(rated.get(song_id, _UNRATED), implied.get(song_id), stars.get(song_id)))
     }
-    ratings = _ratings(rated, signals, index) if rated or signals else Ratings.none(index.n_dimensions)
+    ratings = _ratings(rated, signals, stars, index) if rated or signals else Ratings.none(index.n_dimensions)
     since = timezone.now() - LATELY
     lately = {song_id: _felt(rating) for song_id, rating in rated.items() if rating.updated_at >= since}
     felt_lately = {song_id: (v, a) for song_id, (v, a) in lately.items() if v is not None and a is not None}
     return History(ratings, signals, felt_lately, plays)
 
 
-def _ratings(rated: Mapping[int, _Rating], signals: Mapping[int, LikeSignal], index: SongIndex) -> Ratings:
+def _ratings(
+    rated: Mapping[int, _Rating], signals: Mapping[int, LikeSignal], stars: Mapping[int, int], index: SongIndex
+) -> Ratings:
     pool = retrieve(index, (), always=sorted({*rated, *signals}))
-    rows = [(rated.get(song_id, _UNRATED), signals.get(song_id)) for song_id in pool.song_ids.tolist()]
+    song_ids = pool.song_ids.tolist()
+    rows = [(rated.get(song_id, _UNRATED), signals.get(song_id)) for song_id in song_ids]
+    likes = [
+        _like(rating, signal, stars.get(song_id)) for song_id, (rating, signal) in zip(song_ids, rows, strict=True)
+    ]
     # What is None becomes NaN.
     return Ratings(
         song_ids=pool.song_ids,
@@ -131,7 +140,7 @@ def _ratings(rated: Mapping[int, _Rating], signals: Mapping[int, LikeSignal], in
         felt=np.asarray([_felt(rating) for rating, _ in rows], np.float64).reshape(-1, 2),
         embeddings=pool.embeddings,
         weights=np.ones(len(rows)),
-        likes=np.asarray([_like(rating, signal) for rating, signal in rows], np.float64),
+        likes=np.asarray(likes, np.float64),
         like_weights=np.asarray([IMPLICIT_WEIGHT if signal in _IMPLICIT else 1.0 for _, signal in rows], np.float64),
         moods=np.asarray([_mood(rating) for rating, _ in rows], np.float64).reshape(-1, 2),
         familiar=np.asarray([_FAMILIAR[rating.familiar] for rating, _ in rows], np.float64),
@@ -171,9 +180,11 @@ def _implied(plays: Sequence[_Play]) -> dict[int, LikeSignal]:
     return implied
 
 
-def _signal(rating: _Rating, implied: LikeSignal | None) -> LikeSignal | None:
+def _signal(rating: _Rating, implied: LikeSignal | None, stars: int | None) -> LikeSignal | None:
     if rating.liked is not None:
         return LikeSignal.LIKED if rating.liked else LikeSignal.DISLIKED
+    if stars is not None and liking_of_stars(stars):
+        return LikeSignal.MANY_STARS if liking_of_stars(stars) > 0 else LikeSignal.FEW_STARS
     if rating.felt_nothing:
         return None
     return LikeSignal.SKIPPED if rating.skipped else implied
@@ -188,7 +199,14 @@ def _felt(rating: _Rating) -> tuple[float | None, float | None]:
     return _mood(rating) if rating.felt_nothing else (rating.felt_valence, rating.felt_arousal)
 
 
-def _like(rating: _Rating, signal: LikeSignal | None) -> float | None:
+def liking_of_stars(stars: int) -> float:
+    """Return what one to five stars say of liking a song, in [-1, 1]; nothing of what it did to the listener."""
+    return (stars - 3) / 2
+
+
+def _like(rating: _Rating, signal: LikeSignal | None, stars: int | None) -> float | None:
+    if signal in (LikeSignal.MANY_STARS, LikeSignal.FEW_STARS) and stars is not None:
+        return liking_of_stars(stars)
     return LIKE_OF[signal] if signal is not None else NOTHING_FELT_LIKE if rating.felt_nothing else None
 
 

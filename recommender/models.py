@@ -1,4 +1,7 @@
-"""Playlists, listens, ratings and moods. Felt points never mix with perceived estimates."""
+"""Playlists, listens, ratings and moods, and what players of other makers keep here.
+
+Felt points never mix with perceived estimates.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy
 
-from catalog.models import Album, Song
+from catalog.models import Album, Artist, Song
 from emotion.models import quadrant_choices
 
 DEFAULT_VARIETY = 0.3
@@ -256,3 +259,166 @@ class FeltPrior(models.Model):
 
     def __str__(self) -> str:
         return f"{self.n_ratings} ratings of {self.n_listeners} listeners"
+
+
+# --- Players that speak OpenSubsonic ----------------------------------------------------------------------------------
+
+
+class SubsonicSecret(models.Model):
+    """What a listener's player signs in with in place of the password; encrypted, because tokens are made from it."""
+
+    listener = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="subsonic_secret", primary_key=True
+    )
+    encrypted = models.CharField(max_length=200, help_text="Fernet, with a key made from SECRET_KEY.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Subsonic secret of {self.listener_id}"
+
+
+class SubsonicKey(models.Model):
+    """A key of one player, which needs no user name; only its hash is kept."""
+
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="subsonic_keys")
+    name = models.CharField(max_length=80)
+    key_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the key, hexadecimal.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["listener", "name"], name="subsonic_key_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StarRating(models.Model):
+    """Stars from one to five, as a player gives them: how good, never what was felt."""
+
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="star_ratings")
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, null=True, blank=True, related_name="star_ratings")
+    album = models.ForeignKey(Album, on_delete=models.CASCADE, null=True, blank=True, related_name="star_ratings")
+    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, null=True, blank=True, related_name="star_ratings")
+    stars = models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(5)])
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            *(
+                models.UniqueConstraint(
+                    fields=["listener", what],
+                    condition=models.Q(**{f"{what}__isnull": False}),
+                    name=f"star_rating_once_per_{what}",
+                )
+                for what in ("song", "album", "artist")
+            ),
+            models.CheckConstraint(condition=models.Q(stars__range=(1, 5)), name="star_rating_1_to_5"),
+            models.CheckConstraint(
+                condition=models.Q(song__isnull=False, album=None, artist=None)
+                | models.Q(song=None, album__isnull=False, artist=None)
+                | models.Q(song=None, album=None, artist__isnull=False),
+                name="star_rating_of_one_thing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stars} stars by {self.listener_id}"
+
+
+class ArtistLike(models.Model):
+    """An artist that a listener likes."""
+
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="artist_likes")
+    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="likes")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["listener", "artist"], name="artist_like_once")]
+
+    def __str__(self) -> str:
+        return f"{self.listener_id} likes {self.artist}"
+
+
+class Bookmark(models.Model):
+    """A place in a long song to go on from."""
+
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bookmarks")
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="bookmarks")
+    position_ms = models.PositiveBigIntegerField()
+    comment = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-updated_at"]
+        constraints = [models.UniqueConstraint(fields=["listener", "song"], name="bookmark_once")]
+
+    def __str__(self) -> str:
+        return f"{self.song_id} at {self.position_ms} ms"
+
+
+class PlayQueue(models.Model):
+    """The queue that a listener takes from one player to another."""
+
+    listener = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="play_queue", primary_key=True
+    )
+    song_ids = models.JSONField(default=list, help_text="In order; a song may come twice.")
+    current_index = models.PositiveIntegerField(null=True, blank=True)
+    position_ms = models.PositiveBigIntegerField(default=0)
+    changed_by = models.CharField(max_length=200, blank=True, help_text="The name of the player.")
+    changed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{len(self.song_ids)} songs of {self.listener_id}"
+
+
+class Player(models.Model):
+    """What one player of a listener last said that it plays."""
+
+    class State(models.TextChoices):
+        STARTING = "starting", gettext_lazy("Starting")
+        PLAYING = "playing", gettext_lazy("Playing")
+        PAUSED = "paused", gettext_lazy("Paused")
+        STOPPED = "stopped", gettext_lazy("Stopped")
+
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="players")
+    name = models.CharField(max_length=200)
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices)
+    position_ms = models.PositiveBigIntegerField(default=0)
+    rate = models.FloatField(default=1.0, help_text="How fast it plays; 1 is as recorded.")
+    begun_at = models.DateTimeField(help_text="When the song began.")
+    reported_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-reported_at"]
+        constraints = [models.UniqueConstraint(fields=["listener", "name"], name="player_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.song_id} {self.state}"
+
+
+class MoodList(models.Model):
+    """One of the lists that players see of a listener's moods, as it was last made."""
+
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mood_lists")
+    slug = models.CharField(max_length=60, help_text="Which list; its number in the protocol.")
+    made_on = models.DateField(help_text="The day that it is for; made again on the next.")
+    n_renewed = models.PositiveSmallIntegerField(default=0, help_text="How often others were asked for on that day.")
+    entries = models.JSONField(default=list, help_text="Pairs of a song's number and the reason for it, in order.")
+    note = models.TextField(blank=True)
+    total_s = models.FloatField(default=0.0)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["listener", "slug"], name="mood_list_once")]
+
+    def __str__(self) -> str:
+        return f"{self.slug} of {self.listener_id}"

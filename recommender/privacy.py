@@ -29,7 +29,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from emotion.selectors import current_estimates
-from recommender.models import Playlist, PlaylistItem
+from recommender.models import MoodList, Playlist, PlaylistItem
 from recommender.selectors import estimate_of, public_reason_of
 
 _CHUNK = 500
@@ -220,6 +220,91 @@ KINDS: tuple[Kind, ...] = (
         _CREATED,
     ),
     _kind(
+        "liked_artists",
+        "recommender.ArtistLike.listener",
+        _("The artists you like."),
+        _ID,
+        Field("artist", _("The artist's number."), "artist_id"),
+        Field("artist_name", _("The artist."), "artist__name"),
+        _CREATED,
+    ),
+    _kind(
+        "stars",
+        "recommender.StarRating.listener",
+        _("The stars you gave songs, albums and artists in a player."),
+        _ID,
+        *_SONG[:2],
+        Field("album", _("The album's number."), "album_id"),
+        Field("album_title", _("Its title."), "album__title"),
+        Field("artist", _("The artist's number."), "artist_id"),
+        Field("artist_name", _("The artist."), "artist__name"),
+        Field("stars", _("From 1 to 5.")),
+        _UPDATED,
+    ),
+    _kind(
+        "bookmarks",
+        "recommender.Bookmark.listener",
+        _("Places in songs that you marked in a player."),
+        _ID,
+        *_SONG,
+        Field("position_ms", _("The place, in milliseconds.")),
+        Field("comment", _("Your words on it.")),
+        _CREATED,
+        _UPDATED,
+    ),
+    _kind(
+        "play_queue",
+        "recommender.PlayQueue.listener",
+        _("The queue that you take from one player to another."),
+        Field("songs", _("The numbers of its songs, in order."), "song_ids"),
+        Field("current_index", _("The place of the song that played, starting from 0.")),
+        Field("position_ms", _("The place in that song, in milliseconds.")),
+        Field("changed_by", _("The player that stored it.")),
+        Field("changed_at", _("When it last changed, in UTC.")),
+    ),
+    _kind(
+        "players",
+        "recommender.Player.listener",
+        _("What each of your players last said that it plays."),
+        _ID,
+        Field("name", _("The player.")),
+        *_SONG,
+        Field("state", _("starting, playing, paused or stopped.")),
+        Field("position_ms", _("The place in the song, in milliseconds.")),
+        Field("rate", _("How fast it played; 1 is as recorded.")),
+        Field("begun_at", _("When the song began, in UTC.")),
+        Field("reported_at", _("When the player said so, in UTC.")),
+    ),
+    _kind(
+        "mood_lists",
+        "recommender.MoodList.listener",
+        _("The lists of your moods that players show, as they were last made."),
+        _ID,
+        Field("slug", _("Which list.")),
+        Field("made_on", _("The day that it was made for.")),
+        Field("n_renewed", _("How often you asked for other songs on that day.")),
+        Field("entries", _("Its songs in order, each with the reason for it.")),
+        Field("note", _("Why it is not everything that it should be.")),
+        Field("total_s", _("How long it is, in seconds.")),
+        Field("changed_at", _("When its songs last changed, in UTC.")),
+    ),
+    _kind(
+        "player_keys",
+        "recommender.SubsonicKey.listener",
+        _("The keys of your players; only a hash of each is stored, and is not exported."),
+        _ID,
+        Field("name", _("Its name.")),
+        _CREATED,
+        Field("last_used_at", _("When it was last used, in UTC.")),
+    ),
+    _kind(
+        "player_secret",
+        "recommender.SubsonicSecret.listener",
+        _("That your players have a secret to sign in with; it is stored encrypted, and is not exported."),
+        _CREATED,
+        Field("last_used_at", _("When it was last used, in UTC.")),
+    ),
+    _kind(
         "labels",
         "emotion.PerceivedLabel.rater",
         _("What you said songs express, regardless of what you felt."),
@@ -348,7 +433,7 @@ KINDS: tuple[Kind, ...] = (
 )
 ACCOUNT = KINDS[0]
 # The rows that the listener's model is fitted to.
-LEARNED_FROM = tuple(kind for kind in KINDS if kind.name in {"ratings", "moods", "listens"})
+LEARNED_FROM = tuple(kind for kind in KINDS if kind.name in {"ratings", "stars", "moods", "listens"})
 
 
 def counts_of(user: User) -> dict[str, int]:
@@ -478,13 +563,13 @@ class _Sink(io.RawIOBase):
 
 @transaction.atomic
 def learning_forget(*, user: User) -> int:
-    """Delete a listener's ratings, moods, listens and predictions; their playlists stay as lists of songs.
+    """Delete a listener's ratings, stars, moods, listens and predictions; their playlists stay as lists of songs.
 
     The listener's model is fitted to these rows whenever it is needed, so nothing of it remains. What playlists show of
     it (reasons, predictions, moods) goes as well. A second call finds nothing.
 
     Returns:
-        How many ratings, moods and listens there were.
+        How many ratings, stars, moods and listens there were.
     """
     _locked(user)
     n_forgotten = 0
@@ -492,6 +577,8 @@ def learning_forget(*, user: User) -> int:
         _log_forget(kind, user)
         n_forgotten += kind.queryset(user).delete()[0]
     Playlist.objects.filter(owner=user).update(mood_valence=None, mood_arousal=None)
+    # They are made anew from what is left.
+    MoodList.objects.filter(listener=user).delete()
     _predictions_forget(user)
     return n_forgotten
 

@@ -241,7 +241,16 @@ def title_checked(title: str) -> str:
 
 
 def title_of(request: PlaylistRequest, *, around: Song | None = None, first_artist: str = "") -> str:
-    """Name a list after its request, the day and its first artist, so that two lists of one mood differ.
+    """Name a list after its request, the day and its first artist, so that two lists of one mood differ."""
+    mood = mood_name(request, around=around)
+    if around is not None:
+        return mood
+    day = date_format(timezone.localdate(), "MONTH_DAY_FORMAT")
+    return " · ".join(filter(None, [mood, day, first_artist]))[:MAX_TITLE]
+
+
+def mood_name(request: PlaylistRequest, *, around: Song | None = None) -> str:
+    """Name what a list was asked for.
 
     A journey is named after its end alone: its start is how the listener felt.
     """
@@ -257,5 +266,4 @@ def title_of(request: PlaylistRequest, *, around: Song | None = None, first_arti
         words = place_words(target.valence, target.arousal)
         mood = f"{words[0].upper()}{words[1:]}"
     decade = _("%(year)ds") % {"year": request.filters.decade} if request.filters.decade else ""
-    day = date_format(timezone.localdate(), "MONTH_DAY_FORMAT")
-    return " · ".join(filter(None, [mood, request.filters.genre, decade, day, first_artist]))[:MAX_TITLE]
+    return " · ".join(filter(None, [mood, request.filters.genre, decade]))

@@ -358,10 +358,15 @@ class SongsFound:
         return self._count()
 
     def __getitem__(self, part: int | slice) -> Any:
+        ids = self.ids[part]
+        return songs_in_order([ids])[0] if isinstance(ids, int) else songs_in_order(list(ids))
+
+    @property
+    def ids(self) -> QuerySet[Song, int]:
+        """The keys of all of them, in order."""
         # Words that so many songs share do not rank them: they come as if nothing was typed.
         is_vague = self._is_ranked and len(self) > RANKED_AT_MOST
-        ids = (self._ids.order_by("-pk") if is_vague else self._ids)[part]
-        return songs_in_order([ids])[0] if isinstance(ids, int) else songs_in_order(list(ids))
+        return self._ids.order_by("-pk") if is_vague else self._ids
 
     def __iter__(self) -> Iterator[Song]:
         return iter(self[:])

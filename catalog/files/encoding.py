@@ -1,4 +1,4 @@
-"""Encodes a recording anew: as FLAC, which loses nothing and which every browser plays, or as Opus, which is small."""
+"""Encodes a recording anew: as FLAC, which loses nothing, as Opus, which is small, or as MP3, which all play."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 
@@ -19,6 +19,10 @@ _NICENESS = 10
 # A song of four minutes costs 2 to 4 s.
 _CPU_BASE_S, _CPU_SHARE = 20, 0.1
 _OPUS_RATE_HZ = 48_000
+# Others are resampled; players with MPEG 2 are rare.
+_MP3_RATES_HZ = (32_000, 44_100, 48_000)
+_ENCODERS = {"flac": "flac", "opus": "libopus", "mp3": "libmp3lame"}
+_SAMPLES = {"opus": "flt", "mp3": "fltp"}
 # What browsers play; few recordings have more.
 _MOST_FLAC_RATE_HZ = 192_000
 # Decoders of formats with more than 16 bits give one of these.
@@ -32,16 +36,19 @@ class Encoding(StrEnum):
     FLAC = "flac"
     OPUS_128 = "opus-128"
     OPUS_96 = "opus-96"
+    MP3_320 = "mp3-320"
+    MP3_192 = "mp3-192"
+    MP3_128 = "mp3-128"
+
+    @property
+    def extension(self) -> str:
+        """The ending of file names, and the name of the codec."""
+        return self.value.partition("-")[0]
 
     @property
     def mime_type(self) -> str:
         """The media type."""
-        return "audio/flac" if self is Encoding.FLAC else "audio/ogg"
-
-    @property
-    def extension(self) -> str:
-        """The ending of file names."""
-        return "flac" if self is Encoding.FLAC else "opus"
+        return {"flac": "audio/flac", "opus": "audio/ogg", "mp3": "audio/mpeg"}[self.extension]
 
     @property
     def bit_rate(self) -> int:
@@ -70,15 +77,15 @@ def encode(source: Path, target: Path, encoding: Encoding) -> None:
         OSError: A file cannot be read or written.
     """
     with Recording(source) as recording, av.open(str(target), "w", format=_muxer(encoding)) as out:
-        rate_hz = _OPUS_RATE_HZ if encoding.bit_rate else min(recording.sample_rate_hz, _MOST_FLAC_RATE_HZ)
+        rate_hz = _rate_hz(recording.sample_rate_hz, encoding)
         layout = "mono" if recording.channels == 1 else "stereo"
-        stream = out.add_stream("libopus" if encoding.bit_rate else "flac", rate=rate_hz, layout=layout)
+        stream = out.add_stream(_ENCODERS[encoding.extension], rate=rate_hz, layout=layout)
         assert isinstance(stream, av.AudioStream)
         context = stream.codec_context
         context.options = {"compression_level": "5"}
         if encoding.bit_rate:
             context.bit_rate = encoding.bit_rate
-        kind = "flt" if encoding.bit_rate else _depth(recording)
+        kind = _SAMPLES.get(encoding.extension) or _depth(recording)
         context.format = kind
         done, n_samples = 0, round(recording.n_samples * rate_hz / recording.sample_rate_hz)
         for whole in _resampled(recording, kind, layout, rate_hz):
@@ -94,8 +101,31 @@ def encode(source: Path, target: Path, encoding: Encoding) -> None:
         out.mux(stream.encode(None))
 
 
+def cut_from(source: Path, out: BinaryIO, encoding: Encoding, start_s: float) -> None:
+    """Write a file that `encode` made again without its beginning: packets are copied, nothing is encoded."""
+    with av.open(str(source)) as made, av.open(out, "w", format=_muxer(encoding)) as container:
+        read = made.streams.audio[0]
+        stream = container.add_stream_from_template(read)
+        assert read.time_base is not None
+        start = round(start_s / read.time_base)
+        made.seek(start, stream=read)
+        first: int | None = None
+        for packet in made.demux(read):
+            if packet.pts is None or packet.dts is None or packet.pts + (packet.duration or 0) <= start:
+                continue
+            first = packet.pts if first is None else first
+            packet.pts, packet.dts, packet.stream = packet.pts - first, packet.dts - first, stream
+            container.mux(packet)
+
+
 def _muxer(encoding: Encoding) -> str:
-    return "flac" if encoding is Encoding.FLAC else "ogg"
+    return "ogg" if encoding.extension == "opus" else encoding.extension
+
+
+def _rate_hz(source_hz: int, encoding: Encoding) -> int:
+    if encoding is Encoding.FLAC:
+        return min(source_hz, _MOST_FLAC_RATE_HZ)
+    return source_hz if encoding.extension == "mp3" and source_hz in _MP3_RATES_HZ else _OPUS_RATE_HZ
 
 
 def _depth(recording: Recording) -> str:
@@ -124,10 +154,11 @@ def _resampled(recording: Recording, kind: str, layout: str, rate_hz: int) -> It
 
 
 def _cut(frame: Any, n_samples: int) -> Any:
-    """Return at most so many samples of a frame whose channels are interleaved."""
+    """Return at most so many samples of a frame."""
     if frame.samples <= n_samples:
         return frame
-    kept = frame.to_ndarray()[:, : n_samples * frame.layout.nb_channels]
+    width = n_samples if frame.format.is_planar else n_samples * frame.layout.nb_channels
+    kept = frame.to_ndarray()[:, :width].copy()
     cut = av.AudioFrame.from_ndarray(kept, format=frame.format.name, layout=frame.layout.name)
     cut.sample_rate = frame.sample_rate
     return cut

@@ -35,7 +35,7 @@ _CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
 COVER_MIME_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
 # Most songs take less.
-_RETRY_AFTER_S = 3
+RETRY_AFTER_S = 3
 
 
 @require_safe
@@ -43,35 +43,45 @@ _RETRY_AFTER_S = 3
 def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Stream a song: as it is, or in the encoding that the query asks for with `as`."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
-    named = f"{song.by} - {song.title}"
-    if "as" in request.GET:
-        return _transcoded(request, song, named)
-    return file_response(
-        request,
-        name=str(song.audio.name),
-        content_hash=song.content_hash,
-        mime_type=song.mime_type,
-        file_name=f"{named}{PurePath(str(song.audio.name)).suffix}",
-    )
-
-
-def _transcoded(request: HttpRequest, song: Song, named: str) -> HttpResponseBase:
     try:
-        encoding = Encoding(request.GET["as"])
-        name = song_transcode(song=song, encoding=encoding, is_wanted=lambda: _is_connected(request))
+        return song_response(request, song, Encoding(request.GET["as"]) if "as" in request.GET else None)
     except ValueError:
         return HttpResponseBadRequest(f"Songs are converted to {', '.join(Encoding)}.", content_type="text/plain")
     except TranscodersBusyError as error:
-        headers = {"Retry-After": str(_RETRY_AFTER_S)}
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
         return HttpResponse(str(error), status=error.status, headers=headers, content_type="text/plain")
+
+
+def song_response(request: HttpRequest, song: Song, encoding: Encoding | None = None) -> HttpResponseBase:
+    """Answer GET or HEAD for a song as it is, or in an encoding, to a caller who has checked the permission.
+
+    Raises:
+        TranscodersBusyError: The same request can succeed in a few seconds.
+        FileRejectedError: The song cannot be decoded.
+        SongFileLostError, StorageFullError: The song's file is missing, or the disk has no room.
+    """
+    named = f"{song.by} - {song.title}"
+    if encoding is None:
+        return file_response(
+            request,
+            name=str(song.audio.name),
+            content_hash=song.content_hash,
+            mime_type=song.mime_type,
+            file_name=f"{named}{PurePath(str(song.audio.name)).suffix}",
+        )
     return file_response(
         request,
-        name=name,
+        name=song_converted(request, song, encoding),
         content_hash=f"{song.content_hash}-{encoding}",
         mime_type=encoding.mime_type,
         file_name=f"{named}.{encoding.extension}",
         storage=transcoded_storage(),
     )
+
+
+def song_converted(request: HttpRequest, song: Song, encoding: Encoding) -> str:
+    """Return the name, in `transcoded_storage`, of a song in an encoding, while who asks still listens."""
+    return song_transcode(song=song, encoding=encoding, is_wanted=lambda: _is_connected(request))
 
 
 def _is_connected(request: HttpRequest) -> bool:

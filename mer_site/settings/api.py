@@ -29,6 +29,7 @@ REST_FRAMEWORK = {
         "playlists": env.str("MOODPLANE_RATE_PLAYLISTS", "120/min"),
         "ratings": env.str("MOODPLANE_RATE_RATINGS", "240/min"),
         "auth": env.str("MOODPLANE_RATE_AUTH", "20/min"),
+        "subsonic": env.str("MOODPLANE_RATE_SUBSONIC", "3000/min"),
     },
     "EXCEPTION_HANDLER": "mer_site.errors.problem_response",
     "PAGE_SIZE": 50,

@@ -118,6 +118,12 @@ VARIABLES = (
     Variable("MOODPLANE_RATE_PLAYLISTS", "`120/min`", "playlists that a caller generates", "120/min"),
     Variable("MOODPLANE_RATE_RATINGS", "`240/min`", "ratings of a caller", "240/min"),
     Variable("MOODPLANE_RATE_AUTH", "`20/min`", "attempts to sign in or up", "20/min"),
+    Variable(
+        "MOODPLANE_RATE_SUBSONIC",
+        "`3000/min`",
+        "requests of one key, or of one listener's players by secret ([OpenSubsonic](subsonic.md))",
+        "3000/min",
+    ),
     Variable("MER_DATA", "`../shared/data`", "the folder of labelled datasets for training", "/srv/datasets"),
     Variable("LOG_LEVEL", "`INFO`", "the least severe messages that are logged", "WARNING"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -40,7 +41,8 @@ SIGNS, OTHERS = "#", "…"
 class Facts:
     """What a card says of an album or artist.
 
-    `cover` is the song whose cover stands for it, and `moods` the number of its songs by quadrant.
+    `cover` is the song whose cover stands for it, `added_at` when its first song came, and `moods` the number of its
+    songs by quadrant.
     """
 
     n_songs: int = 0
@@ -48,6 +50,7 @@ class Facts:
     last_year: int | None = None
     total_s: float = 0.0
     cover: int | None = None
+    added_at: datetime | None = None
     n_albums: int = 0
     moods: dict[Quadrant, int] = field(default_factory=dict)
 
@@ -268,6 +271,7 @@ def _facts(of: str, ids: Collection[int], *, moods: bool) -> dict[int, Facts]:
         first_year=Min("year"),
         last_year=Max("year"),
         total_s=Sum("duration_s"),
+        added_at=Min("created_at"),
         with_cover=Min("pk", filter=~Q(cover="")),
         any_song=Min("pk"),
     )

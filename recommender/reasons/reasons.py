@@ -43,6 +43,7 @@ class Factor(StrEnum):
     ALL_RATINGS = "all_ratings"
     MOOD = "mood"
     OWN_LIKE = "own_like"
+    MANY_STARS = "many_stars"
     REPLAYED = "replayed"
     HEARD_OUT = "heard_out"
     SIMILAR_LIKES = "similar_likes"
@@ -55,6 +56,7 @@ class Factor(StrEnum):
     SMALL_STEP = "small_step"
     FORWARD = "forward"
     OWN_DISLIKE = "own_dislike"
+    FEW_STARS = "few_stars"
     SKIPPED = "skipped"
 
 
@@ -63,6 +65,9 @@ class LikeSignal(StrEnum):
 
     LIKED = "liked"
     DISLIKED = "disliked"
+    # Four or five of five, and one or two; three say nothing.
+    MANY_STARS = "many_stars"
+    FEW_STARS = "few_stars"
     REPLAYED = "replayed"
     COMPLETED = "completed"
     SKIPPED = "skipped"
@@ -90,10 +95,15 @@ _PLAIN_FACTORS = {
 }
 _LIKE_FACTORS = {
     LikeSignal.LIKED: Factor.OWN_LIKE,
+    LikeSignal.MANY_STARS: Factor.MANY_STARS,
     LikeSignal.REPLAYED: Factor.REPLAYED,
     LikeSignal.COMPLETED: Factor.HEARD_OUT,
 }
-_OBJECTIONS = {LikeSignal.DISLIKED: Factor.OWN_DISLIKE, LikeSignal.SKIPPED: Factor.SKIPPED}
+_OBJECTIONS = {
+    LikeSignal.DISLIKED: Factor.OWN_DISLIKE,
+    LikeSignal.FEW_STARS: Factor.FEW_STARS,
+    LikeSignal.SKIPPED: Factor.SKIPPED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +278,7 @@ _MESSAGES = {
     Factor.MOOD: gettext_noop("you said you were %(mood)s: it should make you feel %(direction)s"),
     Factor.CONTRAST: gettext_noop("a change from the sound of the songs before it"),
     Factor.OWN_LIKE: gettext_noop("you liked it"),
+    Factor.MANY_STARS: gettext_noop("you gave it four or five stars"),
     Factor.REPLAYED: gettext_noop("you played it more than once"),
     Factor.HEARD_OUT: gettext_noop("you listened to it to the end before"),
     Factor.SIMILAR_LIKES: gettext_noop("based on your likes, you may like it"),
@@ -279,6 +290,7 @@ _MESSAGES = {
     Factor.SMALL_STEP: gettext_noop("a smaller step than the alternatives"),
     Factor.FORWARD: gettext_noop("the alternatives would mean turning back"),
     Factor.OWN_DISLIKE: gettext_noop("here although you disliked it before"),
+    Factor.FEW_STARS: gettext_noop("here although you gave it one or two stars"),
     Factor.SKIPPED: gettext_noop("here although you skipped it before"),
 }
 

@@ -59,6 +59,33 @@ def playlist_add(*, playlist: Playlist, listener: Listener, song_ids: Sequence[i
     return _add(playlist_lock(listener, playlist.pk), listener, song_ids)
 
 
+@transaction.atomic
+def playlist_fill(*, playlist: Playlist, listener: Listener, song_ids: Sequence[int]) -> None:
+    """Give a playlist exactly these songs, in this order; those that stay keep their reasons.
+
+    Raises:
+        PlaylistNotFoundError: the playlist is not this listener's.
+        PlaylistInvalidError: it would become too long.
+    """
+    locked = playlist_lock(listener, playlist.pk)
+    wanted = list(dict.fromkeys(song_ids))
+    locked.items.exclude(song__in=wanted).delete()
+    kept = {item.song_id: item for item in locked.items.all()}
+    # Numbered without gaps, so that new ones follow.
+    for place, item in enumerate(kept.values(), start=1):
+        item.position = place
+    PlaylistItem.objects.bulk_update(kept.values(), ["position"])
+    new = {item.song_id: item for item in locked.items.filter(song__in=_add(locked, listener, wanted))}
+    places = {**kept, **new}
+    ordered = [places[song_id] for song_id in wanted if song_id in places]
+    for place, item in enumerate(ordered, start=1):
+        item.position = place
+    PlaylistItem.objects.bulk_update(ordered, ["position"])
+    locked.requested_length = max(len(ordered), 1)
+    locked.arranged_at, locked.note = timezone.now(), ""
+    locked.save(update_fields=["requested_length", "arranged_at", "note", "updated_at"])
+
+
 def playlist_describe(*, playlist: Playlist, title: str, description: str) -> Playlist:
     """Give a playlist another title and description.
 

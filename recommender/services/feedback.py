@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from django.contrib.auth.models import User
@@ -309,6 +309,30 @@ def listen_finish(
     return ListenResult(
         listen, rest_rerank(playlist=playlist, listener=listener, because_of=song, trigger=RerankTrigger.SKIP)
     )
+
+
+@transaction.atomic
+def listen_scrobble(*, listener: Listener, song: Song, at: datetime) -> Listen:
+    """Record that a song was played, as a player says afterwards, perhaps days later; it began at a moment.
+
+    How much of it sounded is unknown: players say so from half of a song on. A second report of the same play changes
+    nothing.
+    """
+    near = timedelta(seconds=SAME_LISTEN_S)
+    listens = listens_of(listener).filter(song=song).select_for_update(of=("self",))
+    same = listens.filter(started_at__range=(at - near, at + near)).first()
+    if same is None:
+        # Some players give the moment of the report.
+        lasted = timedelta(seconds=song.duration_s) + near
+        same = listens.filter(outcome=Listen.Outcome.STARTED, started_at__range=(at - lasted, at)).first()
+    if same is None:
+        same = _begun(listener, song, None)
+        Listen.objects.filter(pk=same.pk).update(started_at=at)
+        same.started_at = at
+    if same.outcome == Listen.Outcome.STARTED:
+        same.outcome = Listen.Outcome.COMPLETED
+        same.save(update_fields=["outcome"])
+    return same
 
 
 @transaction.atomic

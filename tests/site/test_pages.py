@@ -47,8 +47,8 @@ from training.registry import services
 MOST_QUERIES = 10
 FIRST_LOAD_BYTES = 200_000
 N_SONGS, N_RATINGS, N_PLAYLISTS = 40, 34, 12
-# Django's admin and the API, whose requests have tests of their own.
-NOT_OURS = ("admin/", "api/")
+# Django's admin, the API and OpenSubsonic, whose requests have tests of their own.
+NOT_OURS = ("admin/", "api/", "rest/")
 # The bytes of a song, the pictures made from them, and the service worker, which names the collected files: no visitor
 # of this test has a file.
 OF_FILES = {"songs/<int:pk>/audio", "songs/<int:pk>/spectrogram.png", "songs/<int:pk>/saliency.png", "sw.js"}

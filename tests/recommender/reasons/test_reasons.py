@@ -41,6 +41,7 @@ MARKS = {
     Factor.ALL_RATINGS: "all your ratings",
     Factor.MOOD: "You said you were",
     Factor.OWN_LIKE: "You liked it",
+    Factor.MANY_STARS: "four or five stars",
     Factor.REPLAYED: "more than once",
     Factor.HEARD_OUT: "to the end",
     Factor.SIMILAR_LIKES: "Based on your likes",
@@ -53,6 +54,7 @@ MARKS = {
     Factor.SMALL_STEP: "A smaller step",
     Factor.FORWARD: "turning back",
     Factor.OWN_DISLIKE: "disliked it",
+    Factor.FEW_STARS: "one or two stars",
     Factor.SKIPPED: "you skipped it",
 }
 
@@ -102,10 +104,12 @@ def evidence(*decided: str, **known: Any) -> Evidence:
         (evidence("liking"), Factor.SHARED_LIKING, None),
         (evidence("liking", helped=frozenset(), likes_known=True), None, ""),
         (evidence("liking", like_signal=LikeSignal.LIKED), Factor.OWN_LIKE, None),
+        (evidence("liking", like_signal=LikeSignal.MANY_STARS), Factor.MANY_STARS, None),
         (evidence("liking", like_signal=LikeSignal.REPLAYED), Factor.REPLAYED, None),
         (evidence("liking", like_signal=LikeSignal.COMPLETED), Factor.HEARD_OUT, None),
         (evidence(like_signal=LikeSignal.LIKED), None, ""),
         (evidence(like_signal=LikeSignal.DISLIKED), Factor.OWN_DISLIKE, None),
+        (evidence(like_signal=LikeSignal.FEW_STARS), Factor.FEW_STARS, "Here although you gave it one or two stars."),
         (evidence("diversity", like_signal=LikeSignal.SKIPPED), Factor.SKIPPED, "Here although you skipped it before."),
         (evidence("exploration", is_new=True), Factor.EXPLORATION, "Something new for you: we are not sure yet."),
         (evidence("exploration", is_new=True, like_signal=LikeSignal.LIKED), None, ""),
@@ -166,6 +170,7 @@ TERM_OF = {
     Factor.ALL_RATINGS: "ratings",
     Factor.MOOD: "mood",
     Factor.OWN_LIKE: "liking",
+    Factor.MANY_STARS: "liking",
     Factor.REPLAYED: "liking",
     Factor.HEARD_OUT: "liking",
     Factor.SIMILAR_LIKES: "liking",
@@ -187,8 +192,8 @@ def test_whatever_is_named_decided_and_was_there() -> None:
         found = deciding(given)
         if found is None:
             continue
-        if found.factor in (Factor.OWN_DISLIKE, Factor.SKIPPED):
-            assert given.like_signal in (LikeSignal.DISLIKED, LikeSignal.SKIPPED)
+        if found.factor in (Factor.OWN_DISLIKE, Factor.FEW_STARS, Factor.SKIPPED):
+            assert given.like_signal in (LikeSignal.DISLIKED, LikeSignal.FEW_STARS, LikeSignal.SKIPPED)
             continue
         decided_by = given.decided.get(TERM_OF[found.factor], 0.0)
         assert decided_by >= NOTICEABLE_ADVANTAGE or (found.factor is Factor.KEPT_APART and given.kept_apart)

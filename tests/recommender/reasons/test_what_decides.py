@@ -23,7 +23,7 @@ from tests.recommender.real_songs import REAL, embeddings, points
 from tests.recommender.reasons.test_reasons import TERM_OF
 
 LENGTH = 12
-_OBJECTIONS = (Factor.OWN_DISLIKE, Factor.SKIPPED)
+_OBJECTIONS = (Factor.OWN_DISLIKE, Factor.FEW_STARS, Factor.SKIPPED)
 
 
 class _Asked(NamedTuple):
