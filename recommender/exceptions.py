@@ -113,3 +113,10 @@ class SubsonicKeyInvalidError(RecommenderError):
     """A key for a player cannot be made as it was asked for."""
 
     code = "subsonic_key_invalid"
+
+
+class SubsonicKeyNotFoundError(RecommenderError):
+    """The listener has no such key."""
+
+    code = "subsonic_key_not_found"
+    status = 404

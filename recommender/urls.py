@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from recommender.views import browse, collecting, feedback, home, moodmap, playlists, songs
+from recommender.views import browse, collecting, feedback, home, moodmap, players, playlists, songs
 
 app_name = "recommender"
 
@@ -73,4 +73,10 @@ urlpatterns = [
     path("me/export/<str:suffix>/", moodmap.me_export, name="me_export"),
     path("me/forget/", moodmap.me_forget, name="me_forget"),
     path("me/delete/", moodmap.me_delete, name="me_delete"),
+    path("me/players/", players.players, name="players"),
+    path("me/players/keys/", players.key_make, name="player_key_make"),
+    path("me/players/keys/<int:pk>/revoke/", players.key_revoke, name="player_key_revoke"),
+    path("me/players/secret/", players.secret_make, name="player_secret_make"),
+    path("me/players/secret/revoke/", players.secret_revoke, name="player_secret_revoke"),
+    path("me/players/moods/", players.moods_renew, name="player_moods_renew"),
 ]

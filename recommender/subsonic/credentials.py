@@ -21,7 +21,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from recommender.exceptions import SubsonicKeyInvalidError
+from recommender.exceptions import SubsonicKeyInvalidError, SubsonicKeyNotFoundError
 from recommender.models import SubsonicKey, SubsonicSecret
 
 MAX_NAME, MAX_KEYS = 80, 50
@@ -85,8 +85,13 @@ def key_make(*, user: User, name: str = "") -> tuple[SubsonicKey, str]:
 
 
 def key_revoke(*, user: User, pk: int) -> None:
-    """End a key of a listener; what is none of theirs stays."""
-    SubsonicKey.objects.filter(listener=user, pk=pk).delete()
+    """End a key of a listener.
+
+    Raises:
+        SubsonicKeyNotFoundError: there is none, or it is another listener's.
+    """
+    if not SubsonicKey.objects.filter(listener=user, pk=pk).delete()[0]:
+        raise SubsonicKeyNotFoundError(_("This key does not exist or is not yours."))
 
 
 def all_revoke(*, user: User) -> None:

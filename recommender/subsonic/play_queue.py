@@ -19,8 +19,6 @@ MOST_QUEUED = 10_000
 def get_play_queue(call: Call) -> dict[str, Any]:
     """Return the queue, and the number of the song that plays."""
     queue = _queue(call)
-    if queue is None:
-        return {}
     shown = _shown(call, queue)
     at = queue.current_index
     current = queue.song_ids[at] if at is not None and at < len(queue.song_ids) else None
@@ -30,8 +28,6 @@ def get_play_queue(call: Call) -> dict[str, Any]:
 def get_play_queue_by_index(call: Call) -> dict[str, Any]:
     """Return the queue, and the place of the song that plays."""
     queue = _queue(call)
-    if queue is None:
-        return {}
     shown = _shown(call, queue)
     at, entries = queue.current_index, shown["entry"]
     if at is not None and len(entries) < len(queue.song_ids):
@@ -78,8 +74,10 @@ def _save(call: Call, keys: list[int], at: int) -> dict[str, Any]:
     return {}
 
 
-def _queue(call: Call) -> PlayQueue | None:
-    return PlayQueue.objects.filter(listener=call.user).first()
+def _queue(call: Call) -> PlayQueue:
+    # Nothing was kept: the protocol asks for a queue all the same.
+    none = PlayQueue(listener=call.user, changed_at=call.user.date_joined)
+    return PlayQueue.objects.filter(listener=call.user).first() or none
 
 
 def _shown(call: Call, queue: PlayQueue) -> dict[str, Any]:

@@ -23,9 +23,19 @@ from rest_framework.test import APIClient
 import recommender.api_urls
 import recommender.urls
 from catalog.models import Album, Song
-from recommender.models import AlbumLike, FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem, SmartList
+from recommender.models import (
+    AlbumLike,
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+    PlaylistItem,
+    SmartList,
+    SubsonicKey,
+)
 from recommender.requests import Listener, Target
 from recommender.services import collecting, feedback, playlists, sharing
+from recommender.subsonic import credentials
 from tests.factories import PASSWORD, AlbumFactory
 from tests.recommender.conftest import SongMaker
 
@@ -44,6 +54,7 @@ class Alices:
     token: str
     smart: SmartList
     album: Album
+    key: SubsonicKey
 
     def arguments(self, *names: str) -> list[Any]:
         known = {
@@ -59,6 +70,7 @@ class Alices:
             "album": self.album.pk,
             "artist": self.song.artist_id,
             "ready": "liked-long-unheard",
+            "key": self.key.pk,
         }
         return [known[name] for name in names]
 
@@ -149,6 +161,12 @@ RULES: dict[str, Rule] = {
     "me_export": Rule(("get",), ("takeout",), account=True),
     "me_forget": Rule(("get", "post"), account=True),
     "me_delete": Rule(("get", "post"), account=True, values={"password": PASSWORD}),
+    "players": Rule(("get",), account=True),
+    "player_key_make": Rule(("post",), account=True, values={"name": "Phone"}),
+    "player_key_revoke": Rule(("post",), ("key",), private=True, account=True),
+    "player_secret_make": Rule(("post",), account=True),
+    "player_secret_revoke": Rule(("post",), account=True),
+    "player_moods_renew": Rule(("post",), account=True),
     # API
     "me-export": Rule(("get",), account=True),
     "me-export-csv": Rule(("get",), account=True),
@@ -205,13 +223,14 @@ def alices(alice: User, make_songs: SongMaker) -> Alices:
     smart = collecting.smart_list_create(listener=listener, title="Alice's rules", query="liked=on")
     album = AlbumFactory()
     collecting.album_like(user=alice, album=album, liked=True)
-    return Alices(playlist, song, rating, mood, sharing.playlist_share(playlist=playlist), smart, album)
+    key = credentials.key_make(user=alice, name="Alice's phone")[0]
+    return Alices(playlist, song, rating, mood, sharing.playlist_share(playlist=playlist), smart, album, key)
 
 
 def rows() -> list[dict[str, Any]]:
     """Everything that is Alice's, as it is stored."""
     stored: list[Any] = []
-    for model in (Playlist, SmartList, FeltRating, MoodCheckIn, Listen, AlbumLike):
+    for model in (Playlist, SmartList, FeltRating, MoodCheckIn, Listen, AlbumLike, SubsonicKey):
         owner = "owner" if model in (Playlist, SmartList) else "listener"
         stored += model._default_manager.filter(**{f"{owner}__username": "alice"}).order_by("pk")
     stored += PlaylistItem.objects.filter(playlist__owner__username="alice").order_by("position")

@@ -32,6 +32,7 @@ from recommender.models import Playlist, SmartList
 from recommender.requests import Listener, Target
 from recommender.services import feedback, indexing, sharing
 from recommender.services import playlists as playlist_services
+from recommender.subsonic import credentials
 from tests.factories import (
     MODEL_VERSION,
     AlbumFactory,
@@ -109,6 +110,7 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
         "shared/": sharing.playlist_share(playlist=playlists[0]),
         "me/ratings/": rating.pk,
         "me/moods/": mood.pk,
+        "me/players/keys/": credentials.key_make(user=alice)[0].pk,
         "me/export/": "json",
         "uploads/": duplicate.pk,
         "duplicates/": songs[12].pk,
