@@ -45,6 +45,10 @@ class FolderRefusedError(CatalogError, code="folder_refused", status=422):
     """A folder of the server cannot be followed."""
 
 
+class TagsNotWritableError(CatalogError, code="tags_not_writable", status=422):
+    """Tags cannot be written into a file, or not without changing more than them."""
+
+
 class SongNotRetryableError(CatalogError, code="not_retryable", status=409):
     """Only a failed song can be retried."""
 

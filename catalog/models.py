@@ -211,6 +211,32 @@ class FurtherArtist(models.Model):
         return f"{self.song_id}: {self.artist}"
 
 
+class EarlierContent(models.Model):
+    """Bytes that a song's file had before tags were written into it here; they are still that song."""
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="earlier_contents")
+    content_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the file, hexadecimal.")
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {self.content_hash[:12]}"
+
+
+class WrittenTags(models.Model):
+    """What was written into the tags of a song's file here, and what stood there before."""
+
+    song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="written_tags")
+    before = models.JSONField(help_text='By name of the tag, such as {"MOOD": ["dreamy"]}; null where there was none.')
+    after = models.JSONField(help_text="The same, as it was written last.")
+    in_folders = models.BooleanField(default=False, help_text="Whether the files in watched folders were written too.")
+    written_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "written tags"
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {', '.join(self.after)}"
+
+
 class Lyrics(models.Model):
     """The words of a song."""
 

@@ -434,6 +434,25 @@ class SoundPrint(Job):
         return f"{self.song_id}: {len(self.peaks_bytes)} bytes"
 
 
+class TagWriting(Job):
+    """That tags are to be written into a song's file, or given back; a curator asked for it, and a worker does it."""
+
+    State = JobState
+    PENDING = (JobState.WAITING, JobState.CLAIMED)
+
+    song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="tag_writing")
+    is_restoring = models.BooleanField(default=False)
+    options = models.JSONField(default=dict, help_text="As emotion.services.file_tags.Options has them.")
+    n_changed = models.PositiveSmallIntegerField(default=0, help_text="Names in the tags that changed.")
+    remark = models.TextField(blank=True, help_text="Which files in folders could not follow, in sentences.")
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], condition=_PENDING, name="tag_writing_next")]
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {self.state}"
+
+
 class SaliencyMap(SongJob):
     """Where the network looked when one model version analysed a song; made on request."""
 

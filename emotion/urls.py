@@ -3,6 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
+from emotion.library import tags_page
 from emotion.library import views as library
 from emotion.pages import covers, views
 
@@ -21,6 +22,8 @@ urlpatterns = [
     path("songs/edit/act/", library.library_act, name="library_act"),
     path("songs/edit/states/", library.song_states, name="song_states"),
     path("songs/edit/change/", library.songs_change, name="songs_change"),
+    path("songs/edit/tags/", tags_page.file_tags, name="file_tags"),
+    path("songs/edit/tags/progress/", tags_page.file_tags_progress, name="file_tags_progress"),
     path("songs/edit/history/", library.changes, name="changes"),
     path("songs/edit/history/<int:pk>/undo/", library.change_undo, name="change_undo"),
     path("songs/<int:pk>/edit/", library.song_edit, name="song_edit"),

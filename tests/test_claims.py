@@ -20,7 +20,7 @@ from catalog.core import claims
 from catalog.core.claims import Job, Kind
 from catalog.models import Song
 from emotion.measures import VERSION
-from emotion.models import EmotionCurve, Reanalysis, ReanalysisItem, SaliencyMap, SoundPrint, Waveform
+from emotion.models import EmotionCurve, Reanalysis, ReanalysisItem, SaliencyMap, SoundPrint, TagWriting, Waveform
 from emotion.selectors import served_version
 from mer_site.celery import app as celery_app
 from tests.conftest import ROOT, process_environment
@@ -46,6 +46,7 @@ MAKERS: dict[str, Callable[[], Job]] = {
     "curves": lambda: EmotionCurve.objects.create(song=analysed_song(), model_version=served_version(), hop_s=4),
     "waveforms": lambda: Waveform.objects.create(song=SongFactory(), measures_version=VERSION),
     "sounds": lambda: SoundPrint.objects.create(song=SongFactory()),
+    "tags": lambda: TagWriting.objects.create(song=SongFactory()),
     "reanalysis": reanalysis_item,
     "retrainings": lambda: Retraining.objects.create(recipe="refit"),
 }
@@ -56,6 +57,10 @@ each_kind = pytest.mark.parametrize("kind", claims.kinds(), ids=lambda kind: kin
 
 def make(kind: Kind[Any]) -> Job:
     return MAKERS[kind.name]()
+
+
+def queue_of(kind: Kind[Any]) -> str:
+    return str(celery_app.amqp.router.route({}, kind.task)["queue"].name)
 
 
 def claimed(kind: Kind[Any]) -> Any:
@@ -250,7 +255,7 @@ def test_the_work_of_a_killed_worker_is_finished_by_another_exactly_once(kind: K
         assert (stored(row).state, stored(row).failure_reason) == (kind.model.FAILED, kind.model.LOST)
         return
     assert stored(row).state == kind.model.WAITING
-    assert waiting_tasks().count(kind.task) == 1
+    assert waiting_tasks(queue_of(kind)).count(kind.task) == 1
     job = claimed(kind)
     assert (job.pk, job.attempts) == (row.pk, 2)
     assert claims.finish(job)
@@ -267,12 +272,12 @@ def test_a_broker_that_lost_its_messages_is_made_good_by_the_next_tick_however_l
 ) -> None:
     row = make(kind)
     kind.wake()
-    assert waiting_tasks().count(kind.task) == 1
+    assert waiting_tasks(queue_of(kind)).count(kind.task) == 1
     for waited_s in (0, 3600, 86_400):
         pass_time(row, waited_s)
         lose_messages()
         claims.tick()
-        assert waiting_tasks().count(kind.task) == 1, f"after {waited_s} s"
+        assert waiting_tasks(queue_of(kind)).count(kind.task) == 1, f"after {waited_s} s"
     assert claimed(kind).pk == row.pk
 
 
@@ -288,18 +293,18 @@ def test_at_most_one_message_of_a_kind_waits(kind: Kind[Any]) -> None:
     for _ in range(5):
         claims.tick()
         kind.wake()
-    assert waiting_tasks().count(kind.task) == 1
+    assert waiting_tasks(queue_of(kind)).count(kind.task) == 1
 
 
 @each_kind
 def test_nothing_to_do_is_no_message(kind: Kind[Any]) -> None:
     claims.tick()
-    assert waiting_tasks().count(kind.task) == 0
+    assert waiting_tasks(queue_of(kind)).count(kind.task) == 0
     make(kind)
     claims.finish(claimed(kind))
     lose_messages()
     claims.tick()
-    assert waiting_tasks().count(kind.task) == 0
+    assert waiting_tasks(queue_of(kind)).count(kind.task) == 0
 
 
 def test_a_full_batch_wakes_the_next_worker_before_it_begins() -> None:

@@ -3,7 +3,10 @@
 import hashlib
 import os
 import secrets
+import shutil
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,3 +68,33 @@ def digest(content: Path | bytes) -> str:
         return hashlib.sha256(content).hexdigest()
     with content.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace_atomic(
+    path: Path, source: Path, *, keep_times: bool = False, check: Callable[[], object] = lambda: None
+) -> None:
+    """Give a file the bytes of another one, as one step; its permissions, owner and extended attributes stay.
+
+    Args:
+        path: A regular file, not a link to one.
+        source: Where the bytes are.
+        keep_times: Keep the time of its last change as well.
+        check: Called last of all; if it raises, the file stays as it is.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}{_SUFFIX}")
+    before = path.stat()
+    try:
+        shutil.copyfile(source, temporary)
+        shutil.copystat(path, temporary)
+        with suppress(PermissionError):
+            os.chown(temporary, before.st_uid, before.st_gid)
+        # The owner's change may have taken some of them.
+        temporary.chmod(stat.S_IMODE(before.st_mode))
+        if not keep_times:
+            os.utime(temporary)
+        sync(temporary)
+        check()
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)

@@ -547,10 +547,11 @@ def _tamed(channel: NDArray[np.floating]) -> NDArray[np.float32]:
 # --- Comparing --------------------------------------------------------------------------------------------------------
 
 
-def encoded_sound(path: Path) -> Iterator[bytes]:
+def encoded_sound(path: Path, *, with_last: bool = False) -> Iterator[bytes]:
     """Yield the encoded sound of a recording, packet by packet, which no change of its tags changes.
 
-    The last packet is left out: some formats join it with the tags at the end, and a file that is cut off cuts it.
+    Unless asked for, the last packet is left out: some formats join it with the tags at the end, and a file that is cut
+    off cuts it.
 
     Raises:
         FileRejectedError, OSError: As from `Recording`.
@@ -567,6 +568,8 @@ def encoded_sound(path: Path) -> Iterator[bytes]:
                     last = bytes(packet) or last
             except av.FFmpegError:
                 continue
+            if with_last and last:
+                yield last
             return
 
 

@@ -130,7 +130,7 @@ _LYRICS_TIME = re.compile(r"^\s*\[\d{1,3}:\d{2}", re.ASCII | re.MULTILINE)
 # Beyond these, a program has written something else.
 _MOST_GAIN_DB, _MOST_PEAK = 60.0, 100.0
 # Mutagen documents MutagenError, but a hostile tag also reaches its struct, index and text handling.
-_TAG_FAULTS = (
+TAG_FAULTS = (
     *(mutagen.MutagenError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError),
     *(struct.error, zlib.error, EOFError, OverflowError),
 )
@@ -213,7 +213,7 @@ def tags_read(stream: BinaryIO, fallback: Mapping[str, str]) -> tuple[AudioTags,
             sources.append(reader())
         except (ID3NoHeaderError, APENoHeaderError):
             continue
-        except _TAG_FAULTS as error:
+        except TAG_FAULTS as error:
             logger.info("Skipped unreadable tags: %s", error)
     sources.append(_named({key: [value] for key, value in fallback.items()}))
     return _tags(sources), _cover(picture for source in sources for picture in source.pictures)
@@ -439,7 +439,7 @@ def _vorbis(file: Any) -> _Source:
         try:
             picture = Picture(base64.b64decode(block))
             pictures.append((picture.type, picture.data))
-        except (binascii.Error, *_TAG_FAULTS) as error:
+        except (binascii.Error, *TAG_FAULTS) as error:
             logger.info("Skipped an unreadable embedded picture: %s", error)
     return _named(tags)._replace(pictures=pictures)
 

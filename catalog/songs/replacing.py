@@ -20,17 +20,27 @@ from catalog.models import Lyrics, Song
 from catalog.signals import song_replaced
 from catalog.songs.editing import SongValues, songs_follow, values_clean
 from catalog.songs.lyrics import lyrics_set
-from catalog.songs.services import cover_name, cover_store, media_forget, songs_announce, values_read
+from catalog.songs.services import (
+    cover_name,
+    cover_store,
+    media_forget,
+    song_of_content,
+    songs_announce,
+    values_read,
+)
 
 # Another encoder pads the end.
 _TOLERANCE_S = 2.0
 
 
-def sound_digest(path: Path) -> str:
-    """Return the SHA-256 of the encoded sound, which stays when tags are edited; empty where there is none."""
+def sound_digest(path: Path, *, with_last: bool = False) -> str:
+    """Return the SHA-256 of the encoded sound, which stays when tags are edited; empty where there is none.
+
+    `with_last` as in `encoded_sound`; the digests that are stored are without the last packet.
+    """
     hashed, n_packets = hashlib.sha256(), 0
     try:
-        for packet in encoded_sound(path):
+        for packet in encoded_sound(path, with_last=with_last):
             hashed.update(packet)
             n_packets += 1
     except (FileRejectedError, OSError):
@@ -52,7 +62,7 @@ def song_replace(*, song: Song, staged: StagedFile, facts: AudioFacts, names: tu
         return False
     with transaction.atomic(), advisory_lock(content_lock(staged.content_hash)):
         # Another process may have stored these bytes, or deleted the song, meanwhile.
-        is_known = Song.objects.filter(content_hash=staged.content_hash).exists()
+        is_known = song_of_content(staged.content_hash) is not None
         rows = Song.objects.filter(pk=song.pk)
         if is_known or not rows.select_for_update(no_key=True).exists():
             return False

@@ -20,7 +20,17 @@ from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
 from catalog.files.tags import MAX_COVER_BYTES, MAX_TEXT_CHARS, AudioTags, picture_type, text_clean
 from catalog.files.transcoding import transcoded_remove
-from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Lyrics, Song, SongEdit
+from catalog.models import (
+    UNKNOWN_ARTIST,
+    VARIOUS_ARTISTS,
+    Album,
+    Artist,
+    EarlierContent,
+    FurtherArtist,
+    Lyrics,
+    Song,
+    SongEdit,
+)
 from catalog.signals import song_uploaded
 from catalog.songs.lyrics import lyrics_set
 
@@ -41,13 +51,39 @@ def song_create(
     """Create a song from a staged file, or find the song with these bytes; return also whether it is new."""
     # Without the lock the loser of a race would rename its file over the winner's, or remove it under a new song.
     with advisory_lock(content_lock(staged.content_hash)):
-        song = Song.objects.select_related("artist").filter(content_hash=staged.content_hash).first()
+        song = song_of_content(staged.content_hash)
         if song is None:
             return _song_insert(staged, facts, file_name, hint), True
         # If the media folder was lost, the same bytes repair the song.
         if not media_exists(song.audio):
-            file_place(staged, str(song.audio.name))
+            if song.content_hash != staged.content_hash:
+                content_set(song=song, staged=staged, extension=facts.extension)
+            else:
+                file_place(staged, str(song.audio.name))
         return song, False
+
+
+def song_of_content(content_hash: str) -> Song | None:
+    """Return the song whose file has these bytes, or had them before tags were written into it here."""
+    songs = Song.objects.select_related("artist")
+    song = songs.filter(content_hash=content_hash).first()
+    return song or songs.filter(earlier_contents__content_hash=content_hash).first()
+
+
+def content_set(*, song: Song, staged: StagedFile, extension: str, **values: Any) -> None:
+    """Give a song a file with the same sound under the lock of that content; the bytes it had stay its own.
+
+    The old file is removed after the commit, with what was converted from it.
+    """
+    earlier = {song.content_hash: str(song.audio.name)}
+    EarlierContent.objects.filter(content_hash=staged.content_hash).delete()
+    EarlierContent.objects.get_or_create(content_hash=song.content_hash, defaults={"song": song})
+    audio = content_name("audio", staged.content_hash, extension)
+    file_place(staged, audio)
+    changes = {"content_hash": staged.content_hash, "audio": audio, "size_bytes": staged.size_bytes, **values}
+    Song.objects.filter(pk=song.pk).update(**changes)
+    song.refresh_from_db(fields=list(changes))
+    transaction.on_commit(lambda: media_forget(earlier, set()))
 
 
 def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: FolderHint | None) -> Song:

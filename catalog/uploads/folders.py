@@ -14,7 +14,7 @@ from catalog.exceptions import CatalogError
 from catalog.files.tags import file_name_clean
 from catalog.models import Song, Upload
 from catalog.songs.lyrics import lyrics_beside
-from catalog.songs.services import songs_announce
+from catalog.songs.services import song_of_content, songs_announce
 from catalog.uploads.services import Replacing, duplicate_sentence, upload_record
 from catalog.uploads.steady import STABLE_S, FileChangingError, Steadiness, SteadyFile
 from catalog.uploads.walking import LeftOut, audio_walk, reason_of, signature_of
@@ -116,7 +116,7 @@ def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> Song
     try:
         with SteadyFile(path) as file:
             # Looked up first, so that a second run copies nothing.
-            song = Song.objects.select_related("artist").filter(content_hash=file.digest()).first()
+            song = song_of_content(file.digest())
             upload = None if song else file_offer(file, path.name, owner, hint=folder_hint(path))
             if song:
                 duplicate_record(path.name, file.size, owner, song)

@@ -27,6 +27,7 @@ from catalog.files.storage import StagedFile, local_copy
 from catalog.models import FolderFile, Song, WatchedFolder
 from catalog.songs.lyrics import lyrics_file_take, lyrics_signature
 from catalog.songs.replacing import song_replace, sound_digest
+from catalog.songs.services import song_of_content
 from catalog.uploads.folders import Announcer, file_offer
 from catalog.uploads.steady import FileChangingError, Steadiness, SteadyFile
 from catalog.uploads.walking import LeftOut, Signature, audio_walk, device_of, path_shown, reason_of, signature_of
@@ -258,7 +259,7 @@ class _Scanner:
                 # Only touched, or its permissions were changed.
                 row.sound_hash, row.song, row.refusal_code = before.sound_hash, before.song, before.refusal_code
                 row.refusal_reason = before.refusal_reason
-            song = Song.objects.select_related("artist").filter(content_hash=content_hash).first()
+            song = song_of_content(content_hash)
             if song:
                 row.song = song
                 row.sound_hash = row.sound_hash or _sound_of(song)

@@ -81,6 +81,8 @@ def library_act(request: HttpRequest) -> HttpResponseBase:
             return redirect(f"{reverse('emotion:songs_change')}?{selection.query()}")
         case "delete":
             return redirect(f"{resolve_url(settings.SONGS_DELETE_URL)}?{selection.query()}")
+        case "tags":
+            return redirect(f"{reverse('emotion:file_tags')}?{selection.query()}")
         case "reanalyse":
             _reanalyse(request, selection.song_ids())
             return redirect(back)
