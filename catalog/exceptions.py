@@ -49,6 +49,14 @@ class TagsNotWritableError(CatalogError, code="tags_not_writable", status=422):
     """Tags cannot be written into a file, or not without changing more than them."""
 
 
+class AddressRefusedError(CatalogError, code="address_refused", status=422):
+    """An address is not asked: it is none, or a private one."""
+
+
+class ServiceAwayError(CatalogError, code="service_away", status=502):
+    """Another server cannot be reached, or does not answer as it should; another attempt may succeed."""
+
+
 class SongNotRetryableError(CatalogError, code="not_retryable", status=409):
     """Only a failed song can be retried."""
 

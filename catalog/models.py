@@ -129,6 +129,10 @@ class Song(Job):
     album_gain_db = models.FloatField(null=True, blank=True, help_text="The same of its whole album.")
     album_peak = models.FloatField(null=True, blank=True)
 
+    recording_id = models.CharField(
+        max_length=36, blank=True, default="", db_default="", db_index=True, help_text="Its recording at MusicBrainz."
+    )
+
     state = models.CharField(max_length=10, choices=State.choices, default=State.UPLOADED, db_index=True)
     reader = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="Which version of the program last read its file; 0 for those before 0.3."

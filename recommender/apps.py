@@ -12,4 +12,5 @@ class RecommenderConfig(AppConfig):
     name = "recommender"
 
     def ready(self) -> None:
-        from recommender import tasks  # noqa: F401  # Importing it connects the receiver.
+        from recommender import tasks  # noqa: F401  # Importing them connects the receivers and registers the jobs.
+        from recommender.scrobbling import receivers  # noqa: F401

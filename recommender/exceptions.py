@@ -120,3 +120,10 @@ class SubsonicKeyNotFoundError(RecommenderError):
 
     code = "subsonic_key_not_found"
     status = 404
+
+
+class ServiceRefusedError(RecommenderError):
+    """Another service does not accept an account, or what it is sent; only a person can change that."""
+
+    code = "service_refused"
+    status = 422

@@ -8,8 +8,9 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
+from catalog.core.claims import Job
 from catalog.models import Album, Artist, Song
 from emotion.models import quadrant_choices
 
@@ -235,6 +236,51 @@ class SmartList(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ScrobbleAccount(models.Model):
+    """Another service that a listener tells what they play."""
+
+    class Service(models.TextChoices):
+        LISTENBRAINZ = "listenbrainz", "ListenBrainz"
+        AUDIOSCROBBLER = "audioscrobbler", gettext_lazy("Last.fm, or another that speaks its language")
+
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="scrobble_accounts")
+    service = models.CharField(max_length=14, choices=Service.choices)
+    url = models.URLField(max_length=300, help_text="Of the interface, such as https://api.listenbrainz.org.")
+    user_name = models.CharField(max_length=200, help_text="There, as the service says it.")
+    secrets = models.TextField(help_text="Token, or keys of the interface and of the session; encrypted.")
+    problem = models.TextField(blank=True, help_text="Why nothing is sent until the listener acts, in a sentence.")
+    n_failures = models.PositiveSmallIntegerField(default=0, help_text="In a row; each makes the next wait longer.")
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="When a service that was away is asked again.")
+    loved_at = models.DateTimeField(null=True, blank=True, help_text="When loved songs were last taken from there.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["listener", "service", "url"], name="scrobble_account_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_name} at {self.url}"
+
+
+class Scrobble(Job):
+    """One listen that another service is to be told of."""
+
+    LOST = gettext_noop("Sending this listen was started three times and never finished.")
+
+    account = models.ForeignKey(ScrobbleAccount, on_delete=models.CASCADE, related_name="scrobbles")
+    listen = models.ForeignKey(Listen, on_delete=models.CASCADE, related_name="scrobbles")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["account", "listen"], name="scrobble_once")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=models.Q(state__in=("waiting", "claimed")), name="scrobble_next")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.listen_id}: {self.state}"
 
 
 class FeltPrior(models.Model):

@@ -8,7 +8,9 @@ from celery import shared_task
 from django.core.cache import cache
 from django.dispatch import receiver
 
+from catalog.core import claims
 from emotion.signals import song_analysed
+from recommender.scrobbling import services as scrobbling
 from recommender.services import indexing, playlists, priors
 
 
@@ -28,6 +30,24 @@ def playlists_purge() -> None:
 def prior_learn() -> None:
     """Learn the prior again once enough was rated."""
     priors.prior_learn()
+
+
+@shared_task(name="recommender.tasks.scrobbles_go_on")
+def scrobbles_go_on() -> None:
+    """Send a batch of listens to another service."""
+    claims.run("scrobbles")
+
+
+@shared_task(name="recommender.tasks.playing_tell", ignore_result=True)
+def playing_tell(listen_id: int) -> None:
+    """Tell the services of a listener what plays now."""
+    scrobbling.playing_tell(listen_id=listen_id)
+
+
+@shared_task(name="recommender.tasks.loved_import", ignore_result=True)
+def loved_import(account_id: int) -> None:
+    """Take the loved songs of an account of another service."""
+    scrobbling.loved_import_tried(account_id=account_id)
 
 
 # While a folder comes in, songs are announced in small batches many times a minute: one refresh serves several.

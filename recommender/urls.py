@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from recommender.scrobbling import page as scrobbling
 from recommender.views import browse, collecting, feedback, home, moodmap, players, playlists, songs
 
 app_name = "recommender"
@@ -70,6 +71,8 @@ urlpatterns = [
     path("me/ratings/<int:pk>/withdraw/", moodmap.me_rating_withdraw, name="me_rating_withdraw"),
     path("me/ratings/<int:song_pk>/restore/", moodmap.me_rating_restore, name="me_rating_restore"),
     path("me/moods/<int:pk>/withdraw/", moodmap.me_mood_withdraw, name="me_mood_withdraw"),
+    path("me/elsewhere/", scrobbling.elsewhere, name="elsewhere"),
+    path("me/elsewhere/<int:pk>/", scrobbling.elsewhere_change, name="elsewhere_change"),
     path("me/export/<str:suffix>/", moodmap.me_export, name="me_export"),
     path("me/forget/", moodmap.me_forget, name="me_forget"),
     path("me/delete/", moodmap.me_delete, name="me_delete"),

@@ -23,8 +23,9 @@ from emotion.measures import VERSION
 from emotion.models import EmotionCurve, Reanalysis, ReanalysisItem, SaliencyMap, SoundPrint, TagWriting, Waveform
 from emotion.selectors import served_version
 from mer_site.celery import app as celery_app
+from recommender.models import Scrobble, ScrobbleAccount
 from tests.conftest import ROOT, process_environment
-from tests.factories import EstimateFactory, SongFactory
+from tests.factories import EstimateFactory, ListenFactory, SongFactory, UserFactory
 from tests.messages import lose_messages, waiting_tasks
 from training.models import Retraining
 
@@ -39,6 +40,11 @@ def reanalysis_item() -> ReanalysisItem:
     return ReanalysisItem.objects.create(reanalysis=running, song=EstimateFactory(model_version="older").song)
 
 
+def scrobble() -> Scrobble:
+    account = ScrobbleAccount.objects.create(listener=UserFactory(), service="listenbrainz", url="https://x.example")
+    return Scrobble.objects.create(account=account, listen=ListenFactory(listener=account.listener))
+
+
 # A waiting row of each kind.
 MAKERS: dict[str, Callable[[], Job]] = {
     "songs": lambda: SongFactory(state=Song.State.QUEUED),
@@ -48,6 +54,7 @@ MAKERS: dict[str, Callable[[], Job]] = {
     "sounds": lambda: SoundPrint.objects.create(song=SongFactory()),
     "tags": lambda: TagWriting.objects.create(song=SongFactory()),
     "reanalysis": reanalysis_item,
+    "scrobbles": scrobble,
     "retrainings": lambda: Retraining.objects.create(recipe="refit"),
 }
 

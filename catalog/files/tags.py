@@ -7,6 +7,7 @@ import logging
 import re
 import struct
 import unicodedata
+import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import mutagen
 from mutagen.apev2 import APENoHeaderError, APEv2
 from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, ID3, PIC, RVA2, SYLT, TXXX, USLT, Frame, Frames, ID3NoHeaderError, ParseID3v1
+from mutagen.id3 import APIC, ID3, PIC, RVA2, SYLT, TXXX, UFID, USLT, Frame, Frames, ID3NoHeaderError, ParseID3v1
 from mutagen.mp4 import MP4
 from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
@@ -53,6 +54,7 @@ _ID3_KEYS = {
     "date": ("TDRC", "TYER", "TDRL", "TDOR"),
     "track": ("TRCK",),
     "disc": ("TPOS",),
+    "recording": ("UFID:HTTP://MUSICBRAINZ.ORG",),
     "track_gain": ("TXXX:REPLAYGAIN_TRACK_GAIN",),
     "track_peak": ("TXXX:REPLAYGAIN_TRACK_PEAK",),
     "album_gain": ("TXXX:REPLAYGAIN_ALBUM_GAIN",),
@@ -70,6 +72,7 @@ _MP4_KEYS: dict[str, tuple[str, ...]] = {
     "date": ("\xa9day",),
     "track": ("trkn",),
     "disc": ("disk",),
+    "recording": ("----:com.apple.iTunes:MusicBrainz Track Id",),
     "lyrics": ("\xa9lyr", "----:com.apple.iTunes:LYRICS"),
 }
 # Written in capitals by some programs.
@@ -89,6 +92,7 @@ _NAMED_KEYS = {
     "date": ("date", "year"),
     "track": ("tracknumber", "track"),
     "disc": ("discnumber", "disc"),
+    "recording": ("musicbrainz_trackid",),
     "track_gain": ("replaygain_track_gain",),
     "track_peak": ("replaygain_track_peak",),
     "album_gain": ("replaygain_album_gain",),
@@ -164,6 +168,7 @@ class AudioTags:
     is_compilation: bool = False
     replay_gain: ReplayGain = field(default_factory=ReplayGain)
     lyrics: str = ""  # As written; `catalog.files.lyrics` reads them.
+    recording_id: str = ""  # Of the recording at MusicBrainz.
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +261,7 @@ def _tags(sources: Sequence[_Source]) -> AudioTags:
             album_gain_db=_gain(first("album_gain"), first("album_r128")),
             album_peak=_peak(first("album_peak")),
         ),
+        recording_id=_identifier(first("recording")),
         lyrics=_lyrics([text for source in sources for text in source.fields.get("lyrics", ())]),
     )
 
@@ -281,6 +287,13 @@ def _peak(text: str) -> float | None:
 def _decimal(text: str) -> float | None:
     match = _DECIMAL.fullmatch(text)
     return float(match.group(1).replace(",", ".")) if match else None
+
+
+def _identifier(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return ""
 
 
 def _year(text: str) -> int | None:
@@ -362,6 +375,7 @@ _FRAMES = {
 _FRAMES |= {old: _FRAMES[new] for old, new in _OLD_FRAMES.items()} | {
     "TXXX": _bounded("TXXX", TXXX, _MAX_FRAME_BYTES),
     "RVA2": _bounded("RVA2", RVA2, _MAX_FRAME_BYTES),
+    "UFID": _bounded("UFID", UFID, _MAX_FRAME_BYTES),
     "USLT": _bounded("USLT", USLT, _MAX_LYRICS_BYTES),
     "ULT": _bounded("USLT", USLT, _MAX_LYRICS_BYTES),
     "SYLT": _bounded("SYLT", SYLT, _MAX_LYRICS_BYTES),
@@ -380,6 +394,7 @@ def _id3_source(tags: Mapping[str, Any]) -> _Source:
     frames = {key.upper(): frame for key, frame in tags.items()}
     # TCON's `genres` turns ID3v1 numbers such as "(17)" into names.
     texts = {key: getattr(frame, "genres", None) or getattr(frame, "text", None) for key, frame in frames.items()}
+    texts |= {key: [frame.data] for key, frame in frames.items() if key.startswith("UFID")}
     pictures = [(int(frame.type), frame.data) for key, frame in frames.items() if key.startswith("APIC")]
     fields = _fields(_ID3_KEYS, texts)
     for name in ("track", "album"):

@@ -78,6 +78,7 @@ def song_replace(*, song: Song, staged: StagedFile, facts: AudioFacts, names: tu
             channels=facts.channels,
             bit_rate=facts.bit_rate,
             **asdict(facts.tags.replay_gain),
+            recording_id=facts.tags.recording_id,
         )
         if before:
             songs_follow(song_id=song.pk, before=_values(before, names[0]), after=_values(facts, names[1]))

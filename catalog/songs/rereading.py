@@ -108,6 +108,7 @@ def _song_reread(song: Song, upload: Upload | None, decided: Collection[str]) ->
     if cover:
         said["cover"] = cover_name(data=cover)
     read = {name: getattr(facts, name) for name in _FACTS} | asdict(facts.tags.replay_gain)
+    read["recording_id"] = facts.tags.recording_id
     changed = {name: value for name, value in said.items() if value != now[name]}
     lyrics = lyrics_read(facts.tags.lyrics)
     return Reread(

@@ -35,7 +35,7 @@ from catalog.signals import song_uploaded
 from catalog.songs.lyrics import lyrics_set
 
 # Raised when files are read otherwise than before; `manage.py reread` reads those of earlier versions again.
-READER = 3
+READER = 4
 # An announcement follows the commit at once; one that took longer was lost with its process.
 ANNOUNCE_LEASE_S = 60.0
 # As programs write it; the first is ours.
@@ -117,6 +117,7 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: Fo
         channels=facts.channels,
         bit_rate=facts.bit_rate,
         **asdict(facts.tags.replay_gain),
+        recording_id=facts.tags.recording_id,
         reader=READER,
     )
     if len(names) > 1:

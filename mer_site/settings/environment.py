@@ -112,6 +112,14 @@ VARIABLES = (
         "2147483648",
         is_positive=True,
     ),
+    Variable(
+        "MOODPLANE_PRIVATE_ADDRESSES",
+        "`off`",
+        "whether curators may name servers of the own network for scrobbles and webhooks "
+        "([why](elsewhere.md#private-addresses))",
+        "curators",
+        choices=("off", "curators"),
+    ),
     Variable("MOODPLANE_RATE_ANON", "`300/min`", "API requests of an address without an account", "300/min"),
     Variable("MOODPLANE_RATE_USER", "`1200/min`", "API requests of an account", "1200/min"),
     Variable("MOODPLANE_RATE_UPLOADS", "`600/min`", "uploads of an account", "600/min"),

@@ -12,7 +12,8 @@ MOODPLANE_TRANSCODERS = env.int("MOODPLANE_TRANSCODERS", 2)
 MOODPLANE_TRANSCODED_BYTES = env.int("MOODPLANE_TRANSCODED_BYTES", 2 * 1024**3)
 MOODPLANE_X_ACCEL = env.str("MOODPLANE_X_ACCEL", "")
 MOODPLANE_MEDIA_ORIGIN = env.str("MOODPLANE_MEDIA_ORIGIN", "")
-
+# "curators" lets curators name addresses of this machine's own network; "off" nobody.
+MOODPLANE_PRIVATE_ADDRESSES = env.str("MOODPLANE_PRIVATE_ADDRESSES", "off")
 
 # One of the bundled models; named by hand, it replaces another bundled one that is live.
 _model = env.str("MOODPLANE_MODEL", "")

@@ -32,7 +32,15 @@ from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.services.labels import perceived_label_set
 from recommender import privacy
 from recommender.listener import history_of
-from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+    PlaylistItem,
+    Scrobble,
+    ScrobbleAccount,
+)
 from recommender.privacy import (
     ACCOUNT,
     KINDS,
@@ -72,6 +80,14 @@ def dora(make_songs: SongMaker, tmp_path: Path) -> User:
     )
     Token.objects.create(user=user)
     _use_players(user, songs[0])
+    account = ScrobbleAccount.objects.create(
+        listener=user,
+        service="listenbrainz",
+        url="https://unmistakable.example",
+        user_name=NAME,
+        secrets="gAAAA-secret",
+    )
+    Scrobble.objects.create(account=account, listen=Listen.objects.filter(listener=user)[0])
     _work_as_staff(user)
     return user
 
@@ -174,7 +190,8 @@ def whole_kinds() -> list[Kind]:
 @pytest.mark.parametrize("kind", whole_kinds(), ids=lambda kind: kind.name)
 def test_every_column_of_a_personal_row_is_exported(kind: Kind) -> None:
     # A session's key is empty once a row is a user's; a password and a token are secrets.
-    untold = {kind.owner.split("__")[0] + "_id", "session_key", "password", "key", "user_id", "key_hash", "encrypted"}
+    untold = {kind.owner.split("__")[0] + "_id", "session_key", "password", "key", "user_id", "claim", "secrets"}
+    untold |= {"key_hash", "encrypted"}
     untold |= {"id"} if kind.name in ("account", "playlist_items") else set()
     columns = {field.attname for field in kind.model._meta.concrete_fields} - untold
     assert columns <= {field.lookup for field in kind.fields}

@@ -28,7 +28,7 @@ from catalog.models import FolderFile, PartialUpload, PossibleDuplicate, Song, U
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate, ModelVersion, SaliencyMap
 from mer_site.installation import joining
-from recommender.models import Playlist, SmartList
+from recommender.models import Playlist, ScrobbleAccount, SmartList
 from recommender.requests import Listener, Target
 from recommender.services import feedback, indexing, sharing
 from recommender.services import playlists as playlist_services
@@ -112,6 +112,9 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
         "me/moods/": mood.pk,
         "me/players/keys/": credentials.key_make(user=alice)[0].pk,
         "me/export/": "json",
+        "me/elsewhere/": ScrobbleAccount.objects.create(
+            listener=alice, service="listenbrainz", url="https://api.listenbrainz.org"
+        ).pk,
         "uploads/": duplicate.pk,
         "duplicates/": songs[12].pk,
         "uploads/folders/": folder.pk,
