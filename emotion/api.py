@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from typing import Any, cast
 
 import django_filters
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.http import FileResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -38,7 +42,7 @@ from emotion.serializers import (
     curve_json,
     waveform_json,
 )
-from emotion.services import labels
+from emotion.services import estimate_export, labels
 
 
 class SongFilter(django_filters.FilterSet):
@@ -154,6 +158,31 @@ class EstimateViewSet(viewsets.ReadOnlyModelViewSet[EmotionEstimate]):
     queryset = EmotionEstimate.objects.with_effective().order_by("-id")
     serializer_class = EstimateSerializer
     filterset_class = EstimateFilter
+
+    def get_permissions(self) -> Sequence[Any]:
+        return [CanListen(), CanEdit()] if self.action == "export" else super().get_permissions()
+
+    @extend_schema(
+        summary="All current estimates as one file (curators)",
+        parameters=[OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(estimate_export.FORMATS))],
+        responses={(200, "text/csv"): OpenApiTypes.BINARY, 501: OpenApiResponse(description="No Parquet here.")},
+    )
+    @action(detail=False, url_path=r"export/(?P<suffix>csv|parquet)", filterset_class=None)
+    def export(self, request: Request, suffix: str) -> HttpResponseBase:
+        """Answer with a table of one line for each song; `all=1` adds the estimates of earlier models."""
+        is_all = request.query_params.get("all") == "1"
+        if suffix == "csv":
+            response: HttpResponseBase = StreamingHttpResponse(
+                estimate_export.estimates_csv(is_all=is_all), content_type="text/csv; charset=utf-8"
+            )
+        else:
+            # Closed by the response.
+            file = tempfile.TemporaryFile()  # noqa: SIM115
+            estimate_export.estimates_parquet(file, is_all=is_all)
+            file.seek(0)
+            response = FileResponse(file, content_type="application/vnd.apache.parquet")
+        response["Content-Disposition"] = f'attachment; filename="moodplane-estimates.{suffix}"'
+        return response
 
 
 @extend_schema_view(list=extend_schema(summary="Your labels, newest first"))

@@ -13,4 +13,4 @@ class EmotionConfig(AppConfig):
 
     def ready(self) -> None:
         from emotion import receivers  # noqa: F401
-        from emotion.jobs import file_tags, reanalysis, saliency, sounds  # noqa: F401
+        from emotion.jobs import file_tags, reanalysis, saliency, sounds, webhooks  # noqa: F401

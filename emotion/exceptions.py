@@ -10,6 +10,13 @@ class EmotionError(Exception):
     status = 500
 
 
+class FormatMissingError(EmotionError):
+    """This installation cannot write such a file."""
+
+    code = "format_missing"
+    status = 501
+
+
 class AudioUnreadableError(EmotionError):
     """The file has nothing that the model can analyse; permanent."""
 

@@ -13,7 +13,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Abs, Coalesce, Greatest, Least, Now, Sqrt
 from django.utils.functional import lazy
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from numpy.typing import NDArray
 
 from catalog.core.claims import Job, JobState
@@ -451,6 +451,39 @@ class TagWriting(Job):
 
     def __str__(self) -> str:
         return f"{self.song_id}: {self.state}"
+
+
+class Webhook(models.Model):
+    """An address that is told of every song that is analysed; an operator names it."""
+
+    url = models.URLField(max_length=500, unique=True)
+    secret = models.TextField(help_text="By which receivers know that a message is from here; encrypted.")
+    may_be_private = models.BooleanField(default=False, help_text="Whether it may lie in this machine's own network.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class WebhookDelivery(Job):
+    """That a song was analysed, on its way to one webhook."""
+
+    # Over some two days: see `emotion.jobs.webhooks.WAITS_S`.
+    MAX_ATTEMPTS = 8
+    LOST = gettext_noop("Sending this message was started eight times and never finished.")
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="webhook_deliveries")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["webhook", "song"], name="webhook_delivery_once")]
+        indexes = [models.Index(fields=["due_at"], condition=_PENDING, name="webhook_delivery_next")]
+
+    def __str__(self) -> str:
+        return f"{self.song_id} to {self.webhook_id}: {self.state}"
 
 
 class SaliencyMap(SongJob):

@@ -20,7 +20,17 @@ from catalog.core import claims
 from catalog.core.claims import Job, Kind
 from catalog.models import Song
 from emotion.measures import VERSION
-from emotion.models import EmotionCurve, Reanalysis, ReanalysisItem, SaliencyMap, SoundPrint, TagWriting, Waveform
+from emotion.models import (
+    EmotionCurve,
+    Reanalysis,
+    ReanalysisItem,
+    SaliencyMap,
+    SoundPrint,
+    TagWriting,
+    Waveform,
+    Webhook,
+    WebhookDelivery,
+)
 from emotion.selectors import served_version
 from mer_site.celery import app as celery_app
 from recommender.models import Scrobble, ScrobbleAccount
@@ -53,6 +63,9 @@ MAKERS: dict[str, Callable[[], Job]] = {
     "waveforms": lambda: Waveform.objects.create(song=SongFactory(), measures_version=VERSION),
     "sounds": lambda: SoundPrint.objects.create(song=SongFactory()),
     "tags": lambda: TagWriting.objects.create(song=SongFactory()),
+    "webhooks": lambda: WebhookDelivery.objects.create(
+        webhook=Webhook.objects.create(url="https://x.example"), song=SongFactory()
+    ),
     "reanalysis": reanalysis_item,
     "scrobbles": scrobble,
     "retrainings": lambda: Retraining.objects.create(recipe="refit"),

@@ -19,6 +19,8 @@ from recommender.exceptions import ExchangeError
 
 # Names the fields that only this project writes; other players skip them.
 EXTENSION = "urn:moodplane:playlist:1"
+# As ListenBrainz writes and reads it.
+_RECORDINGS = "https://musicbrainz.org/recording/"
 MAX_BYTES = 2_000_000
 MAX_ENTRIES = 500
 # No name is longer; reading need not be fast on more.
@@ -46,6 +48,7 @@ class Track:
     valence: float | None = None
     arousal: float | None = None
     quadrant: str = ""
+    recording_id: str = ""  # At MusicBrainz.
 
     def extension(self) -> dict[str, object]:
         """Return the known fields that only this project writes."""
@@ -235,7 +238,7 @@ def jspf_write(title: str, tracks: Iterable[Track]) -> str:
         {
             **_fields(track),
             "location": [track.location],
-            "identifier": [track.page],
+            "identifier": [track.page, *([f"{_RECORDINGS}{track.recording_id}"] if track.recording_id else [])],
             "extension": {EXTENSION: [track.extension()]},
         }
         for track in tracks

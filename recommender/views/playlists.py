@@ -255,6 +255,7 @@ def _track(item: PlaylistItem, site: str) -> Track:
         valence=estimate.effective_valence if estimate else None,
         arousal=estimate.effective_arousal if estimate else None,
         quadrant=Quadrant(estimate.effective_quadrant).name if estimate else "",
+        recording_id=song.recording_id,
     )
 
 
