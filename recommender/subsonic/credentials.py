@@ -6,25 +6,21 @@ password, and is stored encrypted. A key is sent as it is, so that its hash is e
 
 from __future__ import annotations
 
-import base64
-import functools
 import hashlib
 import secrets
 from datetime import timedelta
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.secrets import decrypt, encrypt
 from recommender.exceptions import SubsonicKeyInvalidError, SubsonicKeyNotFoundError
 from recommender.models import SubsonicKey, SubsonicSecret
 
 MAX_NAME, MAX_KEYS = 80, 50
+_PURPOSE = "subsonic"
 _KEY_PREFIX = "mpk_"
 _KEY_BYTES = 32
 # Typed on phones: no letters that look like others. 20 of 31 are 99 bits.
@@ -38,7 +34,7 @@ def secret_make(*, user: User) -> str:
     groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP_LETTERS)) for _ in range(_GROUPS))
     secret = "-".join(groups)
     values = {
-        "encrypted": _fernet().encrypt(secret.encode()).decode(),
+        "encrypted": encrypt(secret, _PURPOSE),
         "created_at": timezone.now(),
         "last_used_at": None,
     }
@@ -53,10 +49,7 @@ def secret_revoke(*, user: User) -> None:
 
 def secret_read(row: SubsonicSecret) -> str | None:
     """Return a secret; None where it was encrypted with another SECRET_KEY."""
-    try:
-        return _fernet().decrypt(row.encrypted.encode()).decode()
-    except InvalidToken:
-        return None
+    return decrypt(row.encrypted, _PURPOSE) or None
 
 
 def key_make(*, user: User, name: str = "") -> tuple[SubsonicKey, str]:
@@ -110,13 +103,3 @@ def used(row: SubsonicSecret | SubsonicKey) -> None:
 def key_hash(key: str) -> str:
     """Return what is stored of a key: it is random, so that one round of a hash is enough."""
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _fernet() -> MultiFernet:
-    return MultiFernet([Fernet(_derived(key)) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
-
-
-@functools.cache
-def _derived(secret_key: str) -> bytes:
-    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"moodplane.subsonic.secret")
-    return base64.urlsafe_b64encode(derivation.derive(secret_key.encode()))
