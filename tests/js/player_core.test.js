@@ -303,6 +303,23 @@ test("the next song is asked for where there is none yet, and a list without fol
   assert.equal(said.at(-1), "That was the last song of the list.");
 });
 
+test("a server that does not answer ends no list for good, and is not asked all the time", async (t) => {
+  let now = 1_000_000;
+  t.mock.method(Date, "now", () => now);
+  let asked = 0;
+  player.more = async () => {
+    asked += 1;
+    return asked > 1 ? followers("x") : null;
+  };
+  player.jump(2);
+  await player.next();
+  await player.next();
+  assert.deepEqual([asked, queue.current.song, player.hasNext], [1, "c", true]);
+  now += 6000;
+  await player.next();
+  assert.deepEqual([asked, queue.current.song], [2, "x"]);
+});
+
 test("a journey ends where it arrives, and so does what is switched off, repeats or is compared", () => {
   player.jump(2, { playing: false });
   assert.ok(player.goesOn);
@@ -342,6 +359,13 @@ test("at the end of the song the music stops, and the next one is ready", async 
   audio.tell("ended");
   await settle();
   assert.deepEqual([queue.index, player.wanted, sound.paused, player.stopAfterSong], [1, false, true, false]);
+  // After the last one of a list that repeats, the first is ready.
+  player.settings.change({ repeat: "all" });
+  player.jump(2, { playing: false });
+  player.stopAfterSong = true;
+  audio.tell("ended");
+  await settle();
+  assert.deepEqual([queue.index, player.wanted], [0, false]);
 });
 
 test("the music fades below the volume, which stays", () => {
@@ -471,6 +495,16 @@ test("the next song begins before its turn, and counts from when it is heard", a
   mock.timers.tick(250);
   await settle();
   assert.equal(queue.index, 2);
+});
+
+test("of a song that is twice in the queue the one ahead follows", async () => {
+  queue.index = 1;
+  queue.extend([{ ...queue.tracks[0] }]);
+  queue.remove(2);
+  const mixer = await nearTheEnd();
+  mixer.heard(0.25);
+  await settle();
+  assert.deepEqual([queue.tracks.map(({ song }) => song).join(""), queue.index], ["aba", 2]);
 });
 
 test("going elsewhere calls the next song back, as does an end that does not come", async () => {

@@ -15,6 +15,7 @@ const PREPARE_AFTER_S = 8;
 const SAVE_EVERY_S = 2;
 // Late, so that what the listener says of the last song counts, and in time for the next one to be fetched.
 const MORE_BEFORE_S = 40;
+const MORE_AGAIN_MS = 5000;
 // An element needs up to a tenth of a second to begin, and this thread may be busy meanwhile.
 const JOIN_BEFORE_S = 0.5;
 // Less often than this an element never says how far it is.
@@ -25,8 +26,9 @@ const LOUDNESS_WITHIN_MS = 400;
 const REPEATS = ["off", "all", "one"];
 
 export class Player extends EventTarget {
-  /** @type {Promise<Track[]> | null} */
+  /** @type {Promise<Track[] | null> | null} */
   #asking = null;
+  #askedInVainAt = 0;
 
   /**
    * @param {Queue} queue
@@ -41,7 +43,7 @@ export class Player extends EventTarget {
     this.wanted = false;
     this.recorded = false;
     this.joinTimer = 0;
-    /** @type {() => Promise<Track[]>} Returns what the queue goes on with; see endless.js. */
+    /** @type {() => Promise<Track[] | null>} Returns what the queue goes on with, null without an answer; see endless.js. */
     this.more = async () => [];
     this.exhausted = false;
     this.stopAfterSong = false;
@@ -89,14 +91,17 @@ export class Player extends EventTarget {
   /** Adds songs to the queue where it ends here and goes on; returns the place of the next song, -1 for none. */
   async #nextPlace() {
     const { queue, settings } = this;
-    if (queue.nextIndex(settings.repeat) < 0 && this.goesOn) {
+    const isSoon = Date.now() - this.#askedInVainAt < MORE_AGAIN_MS;
+    if (queue.nextIndex(settings.repeat) < 0 && this.goesOn && !isSoon) {
       const asking = this.#asking ?? this.more();
       this.#asking = asking;
       const tracks = await asking;
       if (asking === this.#asking) {
         this.#asking = null;
-        this.exhausted = !tracks.length;
-        if (tracks.length) queue.extend(tracks);
+        // A line that is down for a moment does not end the music for good.
+        this.#askedInVainAt = tracks ? 0 : Date.now();
+        this.exhausted = tracks?.length === 0;
+        if (tracks?.length) queue.extend(tracks);
         for (const type of ["queue", "state"]) this.tell(type);
       }
     }
@@ -194,6 +199,7 @@ export class Player extends EventTarget {
   enqueue(tracks, options) {
     const isEmpty = !this.queue.current;
     if (isEmpty) this.queue.clear();
+    this.exhausted = false;
     const n = this.queue.add(tracks, options);
     this.tell("queue");
     if (isEmpty && n) {
@@ -348,6 +354,7 @@ export class Player extends EventTarget {
     const index = queue.nextIndex(this.settings.repeat);
     const leftS = sound.durationS - sound.timeS;
     if (index < 0 || index === queue.index || this.settings.repeat === "one" || leftS > JOIN_PLANNED_S) return;
+    if (this.stopAfterSong) return;
     const { song } = queue.tracks[index];
     const endS = sound.durationS;
     sound.prepare(this.source(queue.tracks[index]));
@@ -365,7 +372,9 @@ export class Player extends EventTarget {
   #follow(song, endS) {
     this.#noteEnd(endS);
     const { queue } = this;
-    const index = queue.tracks.findIndex((track) => track.song === song);
+    // A queue that goes on can hold a song twice: the one ahead is meant.
+    const ahead = queue.tracks.findIndex((track, at) => at > queue.index && track.song === song);
+    const index = ahead < 0 ? queue.tracks.findIndex((track) => track.song === song) : ahead;
     // It was taken out in the last moment.
     if (index < 0) {
       this.jump(queue.nextIndex(this.settings.repeat));
@@ -402,7 +411,8 @@ export class Player extends EventTarget {
       this.stopAfterSong = false;
       this.wanted = false;
       // Where it goes on, some other time.
-      this.jump(Math.max(this.queue.nextIndex(repeat), this.queue.index), { playing: false });
+      const next = this.queue.nextIndex(repeat);
+      this.jump(next < 0 ? this.queue.index : next, { playing: false });
       this.tell("slept");
       return;
     }

@@ -23,7 +23,8 @@ export function attachEndless(player) {
         .map((track) => track.song)
         .join(),
     });
-    const html = answer?.ok ? await answer.text().catch(() => "") : "";
+    if (!answer || answer.status === 429 || answer.status >= 500) return null;
+    const html = answer.ok ? await answer.text().catch(() => "") : "";
     return tracksOf(new DOMParser().parseFromString(html, "text/html").body);
   };
 

@@ -99,12 +99,12 @@ document.addEventListener("click", async (event) => {
   const url = button?.dataset.listUrl;
   if (!button || !url) return;
   player.sound.unlock();
-  const answer = await fetch(url);
-  const page = new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
+  const answer = await fetch(url).catch(() => null);
+  const page = new DOMParser().parseFromString(answer?.ok ? await answer.text() : "", "text/html");
   const [list] = findAll(page, "[data-queue]");
   const n = list ? findAll(list, "[data-track]").length : 0;
   if (!list || !n) {
-    toast(answer.ok ? gettext("There is no song to play.") : gettext("The songs could not be fetched. Try again."));
+    toast(answer?.ok ? gettext("There is no song to play.") : gettext("The songs could not be fetched. Try again."));
     return;
   }
   const shuffled = button.matches("[data-shuffled]");

@@ -160,7 +160,8 @@ export class Mender {
     const goesOn = player.wanted && index >= 0 && this.#failures < SKIPS_IN_A_ROW;
     if (goesOn) {
       player.say(`${words} ${gettext("Continuing with the next song.")}`);
-      this.#timer = setTimeout(() => player.jump(index), PAUSE_MS);
+      // Meanwhile the listener may have moved songs.
+      this.#timer = setTimeout(() => player.jump(player.queue.nextIndex(player.settings.repeat)), PAUSE_MS);
     } else {
       this.#giveUp(player.wanted ? `${words} ${gettext("Playback stopped.")}` : words);
     }

@@ -16,7 +16,9 @@ export function attachSleep(player) {
   const button = part("sleep");
   const words = button.getAttribute("aria-label") ?? "";
   // The moment, 0 for none; a reload does not wake anybody.
-  let endsAt = Number(stored(sessionStorage, KEY).endsAt) || 0;
+  const before = stored(sessionStorage, KEY);
+  let endsAt = Number(before.endsAt) || 0;
+  player.stopAfterSong = before.afterSong === true;
   let timer = 0;
 
   const isOn = () => endsAt > 0 || player.stopAfterSong;
@@ -42,7 +44,7 @@ export function attachSleep(player) {
   /** @param {number} moment */
   function end(moment) {
     endsAt = moment;
-    store(sessionStorage, KEY, { endsAt });
+    store(sessionStorage, KEY, { endsAt, afterSong: player.stopAfterSong });
     clearInterval(timer);
     player.sound.dim(1);
     if (endsAt) timer = setInterval(step, STEP_MS);
@@ -85,7 +87,7 @@ export function attachSleep(player) {
   });
   player.addEventListener("slept", () => {
     player.say(gettext("The sleep timer has stopped the music."));
-    show();
+    end(0);
   });
   end(endsAt > Date.now() ? endsAt : 0);
 }
