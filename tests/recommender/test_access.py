@@ -30,6 +30,7 @@ from recommender.models import (
     MoodCheckIn,
     Playlist,
     PlaylistItem,
+    ScrobbleAccount,
     SmartList,
     SubsonicKey,
 )
@@ -55,6 +56,7 @@ class Alices:
     smart: SmartList
     album: Album
     key: SubsonicKey
+    scrobbled: ScrobbleAccount
 
     def arguments(self, *names: str) -> list[Any]:
         known = {
@@ -70,6 +72,7 @@ class Alices:
             "album": self.album.pk,
             "artist": self.song.artist_id,
             "ready": "liked-long-unheard",
+            "scrobbled": self.scrobbled.pk,
             "key": self.key.pk,
         }
         return [known[name] for name in names]
@@ -162,6 +165,8 @@ RULES: dict[str, Rule] = {
     "me_forget": Rule(("get", "post"), account=True),
     "me_delete": Rule(("get", "post"), account=True, values={"password": PASSWORD}),
     "players": Rule(("get",), account=True),
+    "elsewhere": Rule(("get",), account=True),
+    "elsewhere_change": Rule(("post",), ("scrobbled",), private=True, account=True, values={"action": "remove"}),
     "player_key_make": Rule(("post",), account=True, values={"name": "Phone"}),
     "player_key_revoke": Rule(("post",), ("key",), private=True, account=True),
     "player_secret_make": Rule(("post",), account=True),
@@ -224,13 +229,15 @@ def alices(alice: User, make_songs: SongMaker) -> Alices:
     album = AlbumFactory()
     collecting.album_like(user=alice, album=album, liked=True)
     key = credentials.key_make(user=alice, name="Alice's phone")[0]
-    return Alices(playlist, song, rating, mood, sharing.playlist_share(playlist=playlist), smart, album, key)
+    scrobbled = ScrobbleAccount.objects.create(listener=alice, service="listenbrainz", url="https://a.example")
+    token = sharing.playlist_share(playlist=playlist)
+    return Alices(playlist, song, rating, mood, token, smart, album, key, scrobbled)
 
 
 def rows() -> list[dict[str, Any]]:
     """Everything that is Alice's, as it is stored."""
     stored: list[Any] = []
-    for model in (Playlist, SmartList, FeltRating, MoodCheckIn, Listen, AlbumLike, SubsonicKey):
+    for model in (Playlist, SmartList, FeltRating, MoodCheckIn, Listen, AlbumLike, SubsonicKey, ScrobbleAccount):
         owner = "owner" if model in (Playlist, SmartList) else "listener"
         stored += model._default_manager.filter(**{f"{owner}__username": "alice"}).order_by("pk")
     stored += PlaylistItem.objects.filter(playlist__owner__username="alice").order_by("position")
