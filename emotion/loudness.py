@@ -45,11 +45,13 @@ def loudness_read(song: Song) -> Loudness:
 
 def loudness_of(songs: Sequence[Song]) -> dict[int, Loudness]:
     """Return by song how loud it and its album are, as `loudness_read`, by two queries for all of them."""
-    own = {pk: level for pk, _, level in _levels(Song.objects.filter(pk__in=[song.pk for song in songs]))}
+    own = {pk: level for pk, _, level in _levels(Song.objects.filter(pk__in=[song.pk for song in songs]).order_by())}
     albums = {song.album_id for song in songs if song.album_id is not None}
     of_album: dict[int | None, list[_Level]] = defaultdict(list)
     if albums:
-        for _, album, level in _levels(Song.objects.filter(album__in=albums), _ALBUM_SONGS * len(albums)):
+        # By the order of the key, all songs would be read in search of these.
+        in_albums = Song.objects.filter(album__in=albums).order_by("album")
+        for _, album, level in _levels(in_albums, _ALBUM_SONGS * len(albums)):
             of_album[album].append(level)
     known = {album: (_album(some), all(level.is_measured for level in some)) for album, some in of_album.items()}
     found = {}
@@ -65,7 +67,7 @@ def loudness_of(songs: Sequence[Song]) -> dict[int, Loudness]:
 
 
 def _levels(songs: QuerySet[Song], most: int | None = None) -> list[tuple[int, int | None, _Level]]:
-    rows = songs.order_by("pk").values_list("pk", "album_id", "duration_s", *_COLUMNS)
+    rows = songs.values_list("pk", "album_id", "duration_s", *_COLUMNS)
     return [(pk, album, _level(duration_s, *values)) for pk, album, duration_s, *values in rows[:most]]
 
 

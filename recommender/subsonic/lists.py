@@ -72,11 +72,13 @@ def _albums(call: Call) -> list[dict[str, Any]]:
     return albums_shown(call.user, [by_id[key] for key in keys if key in by_id])
 
 
-def _by_year(call: Call) -> QuerySet[Album]:
+def _by_year(call: Call) -> list[int]:
+    """Return the keys of albums with songs of some years, by the first of them; backwards where the years are."""
     first, last = call.number("fromYear", 0), call.number("toYear", 9999)
-    within = Song.objects.filter(album__isnull=False, year__range=sorted((first, last))).order_by().values("album")
-    albums = Album.objects.filter(pk__in=within).annotate(first_year=Min("songs__year"))
-    return albums.order_by("first_year" if first <= last else "-first_year", "sort_key", "id")
+    songs = Song.objects.filter(album__isnull=False, year__range=sorted((first, last))).order_by()
+    by_year = songs.values_list("album").annotate(first_year=Min("year"))
+    years = by_year.order_by("first_year" if first <= last else "-first_year", "album")
+    return [album for album, _year in years if album is not None]
 
 
 def _played(call: Call, value: Any) -> list[int]:
@@ -118,8 +120,23 @@ def get_random_songs(call: Call) -> dict[str, Any]:
     first, last = call.number("fromYear", 0), call.number("toYear", 9999)
     if (first, last) != (0, 9999):
         songs = songs.filter(year__range=(first, last))
-    drawn = list(songs.order_by("?").values_list("pk", flat=True)[: _DRAWN_FROM * size])
+    is_limited = "genre" in call.parameters or folder_of(call) is not None or (first, last) != (0, 9999)
+    drawn = _drawn(songs, _DRAWN_FROM * size, is_limited=is_limited)
     return {"randomSongs": {"song": songs_shown(call.user, liked_first(call.listener, drawn)[:size])}}
+
+
+def _drawn(songs: QuerySet[Song], n_songs: int, *, is_limited: bool) -> list[int]:
+    """Return the keys of songs by chance."""
+    if is_limited:
+        keys = list(songs.values_list("pk", flat=True))
+        return random.sample(keys, min(n_songs, len(keys)))
+    # Sorting all songs by chance reads all of them: most numbers up to the highest are of a song.
+    highest = Song.objects.aggregate(pk=Max("pk"))["pk"] or 0
+    tried = random.sample(range(1, highest + 1), min(3 * n_songs, highest))
+    found = list(songs.filter(pk__in=tried).values_list("pk", flat=True))
+    if len(found) < n_songs:
+        return list(songs.order_by("?").values_list("pk", flat=True)[:n_songs])
+    return random.sample(found, n_songs)
 
 
 def liked_first(listener: Listener, song_ids: list[int]) -> list[int]:

@@ -27,6 +27,8 @@ from recommender.rules import PLAYED
 from recommender.subsonic.answers import time_written
 from recommender.subsonic.numbers import ALBUM, ARTIST, FOLDER, SINGLES, number_of, written
 
+# More keys than these are no limit worth naming: a listener has fewer rows than the list is long.
+_MANY = 1_000
 # In the name of a folder or file such signs would mean something.
 _IN_PATHS = str.maketrans("/\\\x00", "__ ")
 
@@ -167,7 +169,8 @@ def opinions_of(user: User, kind: type[Song] | type[Album] | type[Artist], keys:
         "album": AlbumLike.objects.all(),
         "artist": ArtistLike.objects.all(),
     }[what]
-    here = {"listener": user, f"{what}__in": keys}
+    within = {f"{what}__in": keys} if len(keys) <= _MANY else {f"{what}__isnull": False}
+    here = {"listener": user, **within}
     liked = dict(rows.filter(**here).values_list(f"{what}_id", "created_at"))
     return Opinions(liked, dict(StarRating.objects.filter(**here).values_list(f"{what}_id", "stars")))
 
@@ -267,7 +270,8 @@ def artists_shown(user: User, artists: Iterable[Artist]) -> list[dict[str, Any]]
     """Describe artists as those who browse by tags know them."""
     listed = list(artists)
     keys = [artist.pk for artist in listed]
-    counts = dict(Album.objects.filter(artist__in=keys).order_by().values_list("artist").annotate(n=Count("pk")))
+    albums = Album.objects.filter(artist__in=keys) if len(keys) <= _MANY else Album.objects.all()
+    counts = dict(albums.order_by().values_list("artist").annotate(n=Count("pk")))
     said = opinions_of(user, Artist, keys)
     return [_artist_shown(artist, counts.get(artist.pk, 0), said) for artist in listed]
 
