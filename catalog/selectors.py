@@ -73,9 +73,9 @@ def song_search(
     return ranked.order_by(*SORTS.get(sort, ("-rank", "-id")))
 
 
-def words_in(rows: QuerySet[Any], name: str, query: str) -> QuerySet[Any]:
-    """Return the artists or albums in whose `name` or `title` each word of a query begins a word."""
-    prefixes = prefix_query(query)
+def words_in(rows: QuerySet[Any], name: str, *queries: str) -> QuerySet[Any]:
+    """Return the rows in whose `name` each word of one of the queries begins a word."""
+    prefixes = " | ".join(f"({each})" for query in queries if (each := prefix_query(query)))
     if not prefixes:
         return rows.none()
     words = SearchQuery(prefixes, search_type="raw", config="simple")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -18,10 +20,16 @@ _CACHED_S = 600.0
 
 
 class Vocabulary(NamedTuple):
-    """The words of all songs as the search has them, in order, and in how many songs each is."""
+    """Words as the search has them, in order, and in how many songs, or other names, each is."""
 
     words: list[str]
     n_songs: list[int]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Vocabulary:
+        """Return the words of names."""
+        counts = sorted(Counter(word for name in names for word in search_terms(name)).items())
+        return cls([word for word, _n in counts], [n for _word, n in counts])
 
     def begins(self, term: str) -> bool:
         """Whether some word begins with a term."""
@@ -45,21 +53,28 @@ class Vocabulary(NamedTuple):
         return self.words[at]
 
 
+# An artist may have albums of others' songs alone.
+_WORDS = """
+    SELECT search FROM catalog_song
+    UNION ALL SELECT to_tsvector(''simple'', catalog_search_fold(name)) FROM catalog_artist
+"""
+
+
 @cached_while_large(size=lambda found: len(found.words), seconds=_CACHED_S)
 def vocabulary() -> Vocabulary:
-    """Return the words of all songs: titles, artists, albums and genres."""
+    """Return the words of all songs: titles, artists, albums and genres; and of artists without songs."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT word, ndoc FROM ts_stat('SELECT search FROM catalog_song') ORDER BY word COLLATE \"C\"")
+        cursor.execute(f"SELECT word, ndoc FROM ts_stat('{_WORDS}') ORDER BY word COLLATE \"C\"")  # noqa: S608
         rows = cursor.fetchall()
     return Vocabulary([word for word, _n in rows], [n for _word, n in rows])
 
 
-def corrected(query: str) -> str:
-    """Return a query with each unknown word replaced by the nearest known one.
+def corrected(query: str, known: Vocabulary | None = None) -> str:
+    """Return a query with each unknown word replaced by the nearest known one, of all songs if nothing else is given.
 
     Returns:
         Folded words; empty if all are known already, or one is near to none.
     """
-    known, terms = vocabulary(), search_terms(query)[:12]
+    known, terms = known or vocabulary(), search_terms(query)[:12]
     words = [term if known.begins(term) else known.nearest(term) for term in terms]
     return "" if words == terms or not all(words) else " ".join(words)

@@ -16,7 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from catalog.core.htmx import wants_fragment
 from catalog.models import Album, Artist, WatchedFolder
-from catalog.songs.spelling import corrected
+from catalog.selectors import words_in
+from catalog.songs.spelling import Vocabulary, corrected
 from recommender import selectors
 from recommender.browse import folders
 from recommender.browse import selectors as browse
@@ -173,6 +174,11 @@ def search(request: HttpRequest) -> HttpResponse:
     # What no song has, neither an artist nor an album has.
     meant = corrected(words) if words else ""
     found = _found(request, words, meant or words) if words else {}
+    if words and not any(found.values()):
+        # The words of one's own lists are nobody else's suggestions.
+        titles = selectors.playlists_of(listener_of(request)).order_by().values_list("title", flat=True)
+        if meant := corrected(words, Vocabulary.of(titles)):
+            found["playlists"] = _playlists_found(request, meant)
     context = {"words": words, "meant": meant, "found": found, "is_empty": not any(found.values())}
     name = "search_results" if wants_fragment(request) else "search"
     return render(request, f"recommender/browse/{name}.html", context)
@@ -183,8 +189,12 @@ def _found(request: HttpRequest, words: str, meant: str) -> dict[str, list[Any]]
         "artists": list(browse.artists_browse(query=meant)[:FOUND_OF_KIND]),
         "albums": browse.albums_describe(browse.albums_browse(query=meant)[:FOUND_OF_KIND]),
         "songs": selectors.songs_browse(query=meant)[:FOUND_SONGS],
-        "playlists": list(own_playlists(request).filter(title__icontains=words)[:FOUND_OF_KIND]),
+        "playlists": _playlists_found(request, words, meant),
     }
+
+
+def _playlists_found(request: HttpRequest, *queries: str) -> list[Any]:
+    return list(words_in(own_playlists(request), "title", *queries)[:FOUND_OF_KIND])
 
 
 @require_safe

@@ -145,6 +145,20 @@ def test_one_search_finds_artists_albums_songs_and_forgives(client: Client) -> N
         assert client.get(url, {"q": words}).status_code == 200
 
 
+def test_own_playlists_are_found_without_accents_and_with_a_wrong_letter(
+    client_alice: Client, client_bob: Client
+) -> None:
+    SongFactory(title="Somersault")
+    ArtistFactory(name="Zarious Artists")
+    client_alice.post(reverse("recommender:playlist_new"), {"title": "Été à Sommerstedt"})
+    for words in ("ete", "SOMMER été", "sommerstett", "eté sommerstedd"):
+        for client, n_lists in ((client_alice, 1), (client_bob, 0)):
+            html = client.get(reverse("recommender:search"), {"q": words}).content.decode()
+            assert html.count(">Été à Sommerstedt<") == n_lists, words
+    html = client_alice.get(reverse("recommender:search"), {"q": "zarious"}).content.decode()
+    assert "Showing" not in html, "an artist without songs is known"
+
+
 # --- Rules and smart lists --------------------------------------------------------------------------------------------
 
 
