@@ -206,7 +206,8 @@ def request_of(playlist: Playlist) -> PlaylistRequest:
     quadrant = None if playlist.target_quadrant is None else Quadrant(playlist.target_quadrant)
     return PlaylistRequest(
         target=Target(playlist.target_valence, playlist.target_arousal, quadrant),
-        length=playlist.requested_length,
+        # By hand more songs can be added than are ever made at once.
+        length=min(playlist.requested_length, MAX_LENGTH),
         seed=playlist.seed,
         filters=Filters.from_json(playlist.filters),
         around=playlist.seed_song_id,

@@ -33,7 +33,7 @@ from recommender.models import SmartList
 from recommender.requests import Listener, listener_of
 from recommender.rules import MEASURED, RULES
 from recommender.services import endless, playlists
-from recommender.views.common import own_playlist, song_or_404, to_playlist, undo_offered
+from recommender.views.common import song_or_404, to_playlist, undo_offered
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30
@@ -140,7 +140,8 @@ def songs_more(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(form.sentence, status=400, content_type="text/plain")
     values = form.cleaned_data
-    playlist = own_playlist(request, values["playlist"]) if values["playlist"] else None
+    # A list that was deleted meanwhile goes on around its last song.
+    playlist = selectors.playlists_of(listener_of(request)).filter(pk=values["playlist"]).first()
     more = endless.songs_more(
         listener=listener_of(request), heard=values["heard"], playlist=playlist, around=values["around"]
     )

@@ -12,7 +12,8 @@ from emotion.inference.quadrants import Quadrant
 from recommender.models import Playlist, PlaylistItem
 from recommender.requests import Listener, Target
 from recommender.services.endless import HEARD_MOST, SONGS_AT_A_TIME, songs_more
-from recommender.services.playlists import journey_create, playlist_create
+from recommender.services.collecting import playlist_add
+from recommender.services.playlists import journey_create, playlist_create, playlist_regenerate, playlist_rerank
 from tests.factories import SongFactory
 from tests.recommender.conftest import SongMaker
 
@@ -40,6 +41,16 @@ def test_a_list_goes_on_in_its_mood_without_what_was_heard(calm: list[Song], ali
     assert ids(more) <= {song.pk for song in calm} - set(heard)
     # It is the player's alone.
     assert (Playlist.objects.count(), PlaylistItem.objects.count()) == (1, 6)
+
+
+def test_a_list_that_grew_by_hand_goes_on_too(calm: list[Song], alice: User) -> None:
+    listener = Listener(alice)
+    playlist = playlist_create(listener=listener, target=Target.of_quadrant(Quadrant.Q4), length=6)
+    playlist_add(playlist=playlist, listener=listener, song_ids=[song.pk for song in SongFactory.create_batch(100)])
+    playlist.refresh_from_db()
+    assert len(songs_more(listener=listener, playlist=playlist, heard=[])) == SONGS_AT_A_TIME
+    playlist_rerank(playlist=playlist, listener=listener)
+    assert playlist_regenerate(playlist=playlist, listener=listener).items.exists()
 
 
 @pytest.mark.parametrize("kind", ["journey", "album"])
@@ -79,4 +90,6 @@ def test_the_player_gets_songs_as_lists_have_them(
     assert client.post(address, {"heard": "1;2"}).status_code == 400
     mine = playlist_create(listener=Listener(alice), target=Target.of_quadrant(Quadrant.Q4), length=6)
     assert client_alice.post(address, {"playlist": mine.pk}).content.decode().count("data-track") == SONGS_AT_A_TIME
-    assert client_bob.post(address, {"playlist": mine.pk}).status_code == 404
+    assert client_bob.post(address, {"playlist": mine.pk}).content.decode().count("data-track") == 0
+    around = {"playlist": 999_999, "around": calm[0].pk}
+    assert client_alice.post(address, around).content.decode().count("data-track") == SONGS_AT_A_TIME, "deleted"
