@@ -51,8 +51,9 @@ def lyrics_read(text: str) -> SongLyrics | None:
     if not n_lines:
         return None
     if len(timed) > 1 and n_timed >= _TIMED_SHARE * n_lines:
-        timed.sort(key=lambda each: each[0])
-        return SongLyrics(_joined([line for _time_s, line in timed]), tuple(timed[:_MAX_LINES]))
+        # A line may repeat thousands of times.
+        timed = sorted(timed, key=lambda each: each[0])[:_MAX_LINES]
+        return SongLyrics(_joined([line for _time_s, line in timed]), tuple(timed))
     return SongLyrics(_joined(plain))
 
 

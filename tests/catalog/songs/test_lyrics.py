@@ -41,6 +41,9 @@ def test_lines_have_their_times_in_order() -> None:
     assert lyrics_read("[00:01.00]a\n[00:02.00]\n[00:03.00]b") == SongLyrics(
         "a\n\nb", ((1.0, "a"), (2.0, ""), (3.0, "b"))
     )
+    repeated = lyrics_read("[00:01]" * 9000 + "a" * 400)
+    assert repeated is not None
+    assert (len(repeated.lines), repeated.text.count("\n")) == (2000, 1999)
 
 
 @pytest.mark.parametrize(
