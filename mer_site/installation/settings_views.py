@@ -106,7 +106,7 @@ def demo_songs_remove(request: HttpRequest) -> HttpResponseBase:
 @allowed(is_staff)
 def accounts(request: HttpRequest) -> HttpResponseBase:
     """List all accounts."""
-    query = request.GET.get("q", "").strip()
+    query = request.GET.get("q", "").replace("\x00", "").strip()
     page = Paginator(account_services.accounts(query), ACCOUNTS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,

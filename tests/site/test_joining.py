@@ -184,4 +184,5 @@ def test_accounts_are_found_by_name(client_staff: Client, alice: User, bob: User
     page = client_staff.get("/settings/accounts/?q=ALI").content.decode()
     assert '<strong dir="auto">alice</strong>' in page
     assert '<strong dir="auto">bob</strong>' not in page
-    assert "No account has such a name." in client_staff.get("/settings/accounts/?q=nobody").content.decode()
+    for words in ("nobody", "%00nobody"):
+        assert "No account has such a name." in client_staff.get(f"/settings/accounts/?q={words}").content.decode()
