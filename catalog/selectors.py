@@ -27,6 +27,8 @@ SORTS: dict[str, tuple[Any, ...]] = {
 }
 # Songs without a disc number are on the first, those without a track number come last.
 ALBUM_ORDER: tuple[Any, ...] = (Coalesce("disc_number", 1), F("track_number").asc(nulls_last=True), "title", "id")
+# The songs of an artist: album by album, then what is in none.
+ARTIST_ORDER: tuple[Any, ...] = (F("album__sort_key").asc(nulls_last=True), "album_id", *ALBUM_ORDER)
 # What `Song.artists` reads, for all songs of a list at once.
 FURTHER_ARTISTS = Prefetch("further_artists", FurtherArtist.objects.select_related("artist"))
 
@@ -42,6 +44,8 @@ def song_search(
     sort: str = "",
 ) -> QuerySet[Song]:
     """Return songs that match every argument; the best match first, or the newest without a query.
+
+    The songs of an artist come album by album.
 
     Args:
         query: Words, each of which must begin a word of title, artist, album or genre.
@@ -64,7 +68,8 @@ def song_search(
     if decade is not None:
         songs = songs.filter(year__range=(decade, decade + 9))
     if not query.strip():
-        return songs.order_by(*SORTS.get(sort, SORTS["newest"] if album_id is None else ALBUM_ORDER))
+        as_made = ALBUM_ORDER if album_id is not None else ARTIST_ORDER if artist_id is not None else SORTS["newest"]
+        return songs.order_by(*SORTS.get(sort, as_made))
     prefixes = prefix_query(query)
     if not prefixes:
         return songs.none()

@@ -189,6 +189,17 @@ function count(event, step) {
 document.addEventListener("htmx:beforeRequest", (event) => count(event, 1));
 document.addEventListener("htmx:afterRequest", (event) => count(event, -1));
 
+// Of tabs in a row that does not fit, the open one is in sight.
+const showOpenTab = () => {
+  const tab = document.querySelector(".tabs [aria-current]");
+  const row = tab?.parentElement;
+  if (!tab || !row) return;
+  const [inner, outer] = [tab.getBoundingClientRect(), row.getBoundingClientRect()];
+  row.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+};
+document.addEventListener("htmx:afterSettle", showOpenTab);
+showOpenTab();
+
 // The words of the offline line are put in when they become true, so that they are read aloud then.
 const offline = find(document, "#offline");
 const sayWhetherOnline = () => {

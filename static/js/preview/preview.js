@@ -4,6 +4,7 @@
  * listen. It asks for the song from its highlight on, so that nothing before it is loaded.
  */
 
+import { canPlay } from "../player/formats.js";
 import { stored } from "../shared/storage.js";
 
 export const LENGTH_S = 30;
@@ -42,13 +43,13 @@ export class Preview extends EventTarget {
    * @param {HTMLElement} element
    */
   async start(element) {
-    const { href, highlight } = element.dataset;
+    const { href, highlight, type = "" } = element.dataset;
     const { level = 1, muted = false } = stored(localStorage, "moodplane.player");
     if (!href || !highlight || muted || !this.canBeQuiet || playerPlays() || element === this.#shown) return;
     this.stop();
     this.#shown = element;
     this.#startS = Number(highlight);
-    this.audio.src = `${href}audio#t=${highlight}`;
+    this.audio.src = `${href}audio${type && !canPlay(type) ? "?as=flac" : ""}#t=${highlight}`;
     this.audio.volume = 0;
     this.#fade(QUIET * level, IN_MS);
     try {
