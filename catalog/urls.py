@@ -9,6 +9,7 @@ app_name = "catalog"
 
 urlpatterns = [
     path("songs/<int:pk>/audio", file_views.song_audio, name="song_audio"),
+    path("songs/<int:pk>/audio/<str:signature>/", file_views.song_audio_signed, name="song_audio_signed"),
     path("songs/<int:pk>/lyrics/", file_views.song_lyrics, name="song_lyrics"),
     path("uploads/", views.uploads, name="uploads"),
     path("uploads/folders/", folder_views.folders, name="folders"),

@@ -60,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/", include((settings_urlpatterns, "settings"))),
     path("api/v1/", include(api_urlpatterns)),
     path("rest/", include("recommender.subsonic.urls")),
+    path("api/", include("recommender.neighbours.audiomuse_urls")),
     path("", include("catalog.urls")),
     path("", include("emotion.urls")),
     path("", include("recommender.urls")),

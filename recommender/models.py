@@ -283,6 +283,70 @@ class Scrobble(Job):
         return f"{self.listen_id}: {self.state}"
 
 
+class Neighbour(models.Model):
+    """Another music server, whose songs are analysed here and whose listeners get lists of moods."""
+
+    name = models.SlugField(max_length=50, unique=True)
+    url = models.URLField(max_length=300)
+    user_name = models.CharField(max_length=200, help_text="Of the account that reads its songs.")
+    secrets = models.TextField(help_text="The password there; encrypted.")
+    sends_password = models.BooleanField(default=False, help_text="It knows no tokens.")
+    files = models.TextField(blank=True, help_text="Its folder of music, where that is on this machine too.")
+    synced_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class NeighbourSong(models.Model):
+    """A song of another server, as it was last taken; the song here may have come from elsewhere."""
+
+    neighbour = models.ForeignKey(Neighbour, on_delete=models.CASCADE, related_name="songs")
+    remote_id = models.CharField(max_length=200)
+    signature = models.CharField(max_length=500, help_text="By which a change there is noticed.")
+    song = models.ForeignKey(Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    refusal = models.TextField(blank=True, help_text="Why it could not be taken, in a sentence.")
+    gone_at = models.DateTimeField(null=True, blank=True, help_text="When it was no longer listed there.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["neighbour", "remote_id"], name="neighbour_song_once")]
+
+    def __str__(self) -> str:
+        return f"{self.neighbour_id}: {self.remote_id}"
+
+
+class NeighbourListener(models.Model):
+    """A listener's own account on another server, in which their lists of moods are."""
+
+    neighbour = models.ForeignKey(Neighbour, on_delete=models.CASCADE, related_name="listeners")
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="neighbours")
+    user_name = models.CharField(max_length=200, help_text="There.")
+    secrets = models.TextField(help_text="The password there; encrypted.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["neighbour", "listener"], name="neighbour_listener_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_name} at {self.neighbour_id}"
+
+
+class NeighbourPlaylist(models.Model):
+    """A playlist on another server that was made from here; no other one is ever changed there."""
+
+    account = models.ForeignKey(NeighbourListener, on_delete=models.CASCADE, related_name="playlists")
+    slug = models.CharField(max_length=20, help_text="Which list.")
+    remote_id = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "slug"], name="neighbour_playlist_once")]
+
+    def __str__(self) -> str:
+        return f"{self.slug}: {self.remote_id}"
+
+
 class FeltPrior(models.Model):
     """The prior of all listeners' models, learned from their ratings."""
 

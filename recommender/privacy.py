@@ -354,6 +354,22 @@ KINDS: tuple[Kind, ...] = (
         Field("created_at", _("When it was made, in UTC."), "created"),
     ),
     _kind(
+        "accounts_elsewhere",
+        "recommender.NeighbourListener.listener",
+        _("Your accounts on other music servers; the passwords are stored encrypted, and are not exported."),
+        _ID,
+        Field("server", _("Which server."), "neighbour__name"),
+        Field("user_name", _("Your name there.")),
+    ),
+    _kind(
+        "lists_elsewhere",
+        "recommender.NeighbourPlaylist.account__listener",
+        _("Your lists of moods there."),
+        _ID,
+        Field("slug", _("Which list.")),
+        Field("remote_id", _("Its number there.")),
+    ),
+    _kind(
         "scrobble_accounts",
         "recommender.ScrobbleAccount.listener",
         _("Services that are told what you play; their tokens are stored encrypted, and are not exported."),

@@ -6,12 +6,16 @@ Source: RFC 9110, sections 13 (conditional requests) and 14 (range requests).
 import re
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import PurePath
 from urllib.parse import quote
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.core.files.storage import Storage, default_storage
+from django.core.signing import BadSignature, TimestampSigner
 from django.http import (
+    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBadRequest,
@@ -34,6 +38,8 @@ from catalog.permissions import allowed, can_listen
 _CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
 COVER_MIME_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
+SIGNED_FOR = timedelta(hours=12)
+_SIGNER = TimestampSigner(salt="catalog.song_audio")
 # Most songs take less.
 RETRY_AFTER_S = 3
 
@@ -50,6 +56,23 @@ def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     except TranscodersBusyError as error:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return HttpResponse(str(error), status=error.status, headers=headers, content_type="text/plain")
+
+
+def song_audio_signature(pk: int) -> str:
+    """Return the end of an address that plays a song for whoever has it, until it expires."""
+    return _SIGNER.sign_object(pk)
+
+
+@require_safe
+@login_not_required
+def song_audio_signed(request: HttpRequest, pk: int, signature: str) -> HttpResponseBase:
+    """Stream a song to a device that cannot sign in: its address says who let it, and until when."""
+    try:
+        if _SIGNER.unsign_object(signature, max_age=SIGNED_FOR) != pk:
+            raise Http404
+    except BadSignature as error:
+        raise Http404 from error
+    return song_response(request, get_object_or_404(Song.objects.select_related("artist"), pk=pk))
 
 
 def song_response(request: HttpRequest, song: Song, encoding: Encoding | None = None) -> HttpResponseBase:

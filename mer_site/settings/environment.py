@@ -120,6 +120,13 @@ VARIABLES = (
         "curators",
         choices=("off", "curators"),
     ),
+    Variable(
+        "MOODPLANE_AUDIOMUSE",
+        "off",
+        "`/api/similar_tracks` and `/api/find_path`, as clients of AudioMuse ask for them "
+        "([how](neighbours.md#clients-of-audiomuse))",
+        "on",
+    ),
     Variable("MOODPLANE_RATE_ANON", "`300/min`", "API requests of an address without an account", "300/min"),
     Variable("MOODPLANE_RATE_USER", "`1200/min`", "API requests of an account", "1200/min"),
     Variable("MOODPLANE_RATE_UPLOADS", "`600/min`", "uploads of an account", "600/min"),

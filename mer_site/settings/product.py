@@ -14,6 +14,8 @@ MOODPLANE_X_ACCEL = env.str("MOODPLANE_X_ACCEL", "")
 MOODPLANE_MEDIA_ORIGIN = env.str("MOODPLANE_MEDIA_ORIGIN", "")
 # "curators" lets curators name addresses of this machine's own network; "off" nobody.
 MOODPLANE_PRIVATE_ADDRESSES = env.str("MOODPLANE_PRIVATE_ADDRESSES", "off")
+# Endpoints that clients of AudioMuse know, at /api/.
+MOODPLANE_AUDIOMUSE = env.bool("MOODPLANE_AUDIOMUSE", False)
 
 # One of the bundled models; named by hand, it replaces another bundled one that is live.
 _model = env.str("MOODPLANE_MODEL", "")

@@ -27,6 +27,7 @@ from recommender import selectors
 from recommender.exceptions import PlaylistChangedError
 from recommender.formats.files import FORMATS, MAX_BYTES
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
+from recommender.neighbours import now_playing
 from recommender.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE, Filters, Target, listener_of
 from recommender.selectors import SharedSong
 from recommender.services import feedback, playlists, sharing
@@ -231,6 +232,26 @@ class PlaylistDetailSerializer(PlaylistSerializer):
         read_only_fields = fields
 
 
+class NowSerializer(serializers.Serializer[Any]):
+    """A mood by its word, or a point."""
+
+    mood = serializers.ChoiceField(
+        choices=[(word, word) for word in now_playing.MOODS], required=False, help_text="In place of a point."
+    )
+    valence = AxisField(required=False)
+    arousal = AxisField(required=False)
+    length = serializers.IntegerField(min_value=1, max_value=MAX_LENGTH, default=20)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for one of the two."""
+        has_point = "valence" in attrs and "arousal" in attrs
+        if ("mood" in attrs) == has_point:
+            raise ValidationError(_("Give a mood, or valence and arousal."))
+        mood, length = attrs.get("mood"), attrs["length"]
+        point = None if mood else (attrs["valence"], attrs["arousal"])
+        return {"mood": mood, "point": point, "length": length}
+
+
 class RerankSerializer(serializers.Serializer[Any]):
     """What a re-ranking did to the songs not played yet."""
 
@@ -302,7 +323,7 @@ _SUFFIX = OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(FORMA
 _TOKEN = OpenApiParameter("token", str, OpenApiParameter.PATH, description="The token from the link.")
 _SONG = OpenApiParameter("song", int, OpenApiParameter.PATH)
 # What ranks songs or searches for many of them.
-_COSTLY = {"create", "rerank", "regenerate", "import_file"}
+_COSTLY = {"now", "create", "rerank", "regenerate", "import_file"}
 
 
 @extend_schema_view(list=extend_schema(summary="Your playlists, newest first"))
@@ -321,6 +342,22 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
 
     def get_queryset(self) -> QuerySet[Playlist]:
         return selectors.playlists_of(listener_of(self.request))
+
+    @extend_schema(
+        summary="A list for a mood that any device plays",
+        parameters=[NowSerializer],
+        responses={(200, "audio/x-mpegurl"): OpenApiTypes.STR},
+    )
+    @action(detail=False, methods=["get"])
+    def now(self, request: Request) -> HttpResponse:
+        """Answer with an M3U8 whose addresses need no account, and expire after twelve hours. Nothing is stored."""
+        wanted = validated(NowSerializer(data=request.query_params))
+        site = request.build_absolute_uri("/")
+        title, tracks = now_playing.tracks_now(listener=listener_of(request), site=site, **wanted)
+        file_format = FORMATS["m3u8"]
+        # It is another list each time.
+        headers = {"Cache-Control": "no-store"}
+        return HttpResponse(file_format.write(title, tracks), content_type=file_format.content_type, headers=headers)
 
     @extend_schema(
         summary="Make a playlist", request=PlaylistCreateSerializer, responses={201: PlaylistDetailSerializer}

@@ -24,6 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from pytest_django import Settings
 
+from catalog.files.views import song_audio_signature
 from catalog.models import FolderFile, PartialUpload, PossibleDuplicate, Song, Upload, WatchedFolder
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate, ModelVersion, SaliencyMap
@@ -52,7 +53,13 @@ N_SONGS, N_RATINGS, N_PLAYLISTS = 40, 34, 12
 NOT_OURS = ("admin/", "api/", "rest/")
 # The bytes of a song, the pictures made from them, and the service worker, which names the collected files: no visitor
 # of this test has a file.
-OF_FILES = {"songs/<int:pk>/audio", "songs/<int:pk>/spectrogram.png", "songs/<int:pk>/saliency.png", "sw.js"}
+OF_FILES = {
+    "songs/<int:pk>/audio",
+    "songs/<int:pk>/audio/<str:signature>/",
+    "songs/<int:pk>/spectrogram.png",
+    "songs/<int:pk>/saliency.png",
+    "sw.js",
+}
 # Paths of an older version, which lead to the new ones.
 MOVED = {f"songs/<int:pk>/{path}" for path in ("attention/", "attention.png", "hearing/")}
 FRAGMENT = {"HX-Request": "true"}
@@ -107,6 +114,7 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
         "/export/": "m3u8",
         "/items/": songs[0].pk,
         "/songs/": songs[0].pk,
+        "/audio/": song_audio_signature(songs[0].pk),
         "shared/": sharing.playlist_share(playlist=playlists[0]),
         "me/ratings/": rating.pk,
         "me/moods/": mood.pk,
