@@ -11,8 +11,8 @@ from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from recommender.models import Playlist, PlaylistItem
 from recommender.requests import Listener, Target
-from recommender.services.endless import HEARD_MOST, SONGS_AT_A_TIME, songs_more
 from recommender.services.collecting import playlist_add
+from recommender.services.endless import HEARD_MOST, SONGS_AT_A_TIME, songs_more
 from recommender.services.playlists import journey_create, playlist_create, playlist_regenerate, playlist_rerank
 from tests.factories import SongFactory
 from tests.recommender.conftest import SongMaker
