@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import User
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
@@ -66,6 +67,10 @@ class SignupView(auth_views.RedirectURLMixin, FormView[SignupForm]):
             user = account_create(user=form.save(commit=False), token=self._invitation)
         except NotInvitedError:
             return self._refusal()
+        except IntegrityError:
+            # Somebody took the name after the form had looked: a second press on the button, perhaps.
+            form.add_error("username", form.instance.unique_error_message(User, ("username",)))
+            return self.form_invalid(form)
         login_keeping_session(self.request, user)
         return super().form_valid(form)
 

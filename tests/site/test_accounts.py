@@ -10,6 +10,7 @@ from django.urls import reverse
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from mer_site.installation.joining import account_create
 from recommender.models import Playlist
 from tests.factories import PASSWORD, PlaylistFactory
 
@@ -59,6 +60,17 @@ def test_a_taken_name_and_a_weak_password_are_said(client: Client, alice: User) 
     assert b"A user with that username already exists." in response.content
     assert b"too short" in response.content
     assert User.objects.count() == 1
+
+
+def test_a_name_that_is_taken_meanwhile_is_said_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*, user: User, token: str) -> User:
+        User.objects.create_user(user.username)
+        return account_create(user=user, token=token)
+
+    monkeypatch.setattr("mer_site.accounts.account_create", late)
+    response = client.post(reverse("accounts:signup"), SIGNUP)
+    assert (response.status_code, User.objects.count()) == (200, 1)
+    assert b"A user with that username already exists." in response.content
 
 
 def test_pages_show_and_send_people_on_who_are_signed_in(client: Client, client_alice: Client) -> None:
