@@ -365,6 +365,7 @@ def test_the_schema_describes_every_address(capsys: pytest.CaptureFixture[str]) 
     assert {path for path in schema["paths"] if path.startswith(ours)} == {
         PLAYLISTS,
         f"{PLAYLISTS}import/",
+        f"{PLAYLISTS}now/",
         f"{PLAYLISTS}{{id}}/",
         f"{PLAYLISTS}{{id}}/export/{{suffix}}/",
         f"{PLAYLISTS}{{id}}/items/move/",

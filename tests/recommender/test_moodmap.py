@@ -402,7 +402,7 @@ def test_the_page_asks_the_database_few_questions(
     feedback.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
     indexing.index_rebuild()
     content(client_alice)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         content(client_alice)
 
 

@@ -98,7 +98,7 @@ def test_filters() -> None:
     SongFactory(title="two", artist=ann, genre="Rock", state=Song.State.FAILED)
     SongFactory(title="three", genre="folk")
 
-    assert titles("", artist_id=ann.pk) == ["two", "one"]
+    assert titles("", artist_id=ann.pk) == ["one", "two"]
     assert titles("", genre="FOLK") == ["three", "one"]
     assert titles("", state="failed") == ["two"]
     assert titles("one", genre="Folk", state="tagged", artist_id=ann.pk) == ["one"]
