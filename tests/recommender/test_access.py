@@ -178,6 +178,7 @@ RULES: dict[str, Rule] = {
     "me-forget": Rule(("post",), account=True),
     "me-delete": Rule(("post",), account=True, values={"password": PASSWORD}),
     "playlist-list": Rule(("get", "post"), values={"quadrant": 1}),
+    "playlist-now": Rule(("get",), values={"mood": "calm"}),
     "playlist-import": Rule(("post",), values={"file": "a playlist"}),
     "playlist-detail": Rule(("get", "patch", "delete"), **MINE, values={"title": "Mine now"}),
     "playlist-regenerate": Rule(("post",), **MINE),
