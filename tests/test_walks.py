@@ -104,7 +104,7 @@ def test_a_song_from_upload_to_playlist(
         estimate = Song.objects.get().estimates.get(is_current=True)
         client.post("/playlists/", {"quadrant": estimate.quadrant})
     assert Playlist.objects.get().items.count() == 1
-    assert entered == documented("A song, from upload to playlist", 47)
+    assert entered == documented("A song, from upload to playlist", 48)
 
 
 @pytest.mark.django_db
