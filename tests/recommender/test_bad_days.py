@@ -165,6 +165,8 @@ def _multiply(row: Model, n_copies: int, **values: str) -> None:
     ).format(table=sql.Identifier(row._meta.db_table), columns=columns, chosen=chosen)
     with connection.cursor() as cursor:
         cursor.execute(statement, [n_copies, row.pk])
+        # Foreign keys are checked by plans made for tables that were empty, unless these are known to have grown.
+        cursor.execute(sql.SQL("ANALYZE {table}").format(table=sql.Identifier(row._meta.db_table)))
 
 
 # --- Songs that go --------------------------------------------------------------------------------------------------
