@@ -45,14 +45,17 @@ def loudness_read(song: Song) -> Loudness:
 
 def loudness_of(songs: Sequence[Song]) -> dict[int, Loudness]:
     """Return by song how loud it and its album are, as `loudness_read`, by two queries for all of them."""
-    own = {pk: level for pk, _, level in _levels(Song.objects.filter(pk__in=[song.pk for song in songs]).order_by())}
     albums = {song.album_id for song in songs if song.album_id is not None}
+    own: dict[int, _Level] = {}
     of_album: dict[int | None, list[_Level]] = defaultdict(list)
     if albums:
         # By the order of the key, all songs would be read in search of these.
-        in_albums = Song.objects.filter(album__in=albums).order_by("album")
-        for _, album, level in _levels(in_albums, _ALBUM_SONGS * len(albums)):
+        in_albums = Song.objects.filter(album__in=albums).order_by("album_id")
+        for pk, album, level in _levels(in_albums, _ALBUM_SONGS * len(albums)):
+            own[pk] = level
             of_album[album].append(level)
+    if rest := [song.pk for song in songs if song.pk not in own]:
+        own |= {pk: level for pk, _, level in _levels(Song.objects.filter(pk__in=rest).order_by())}
     known = {album: (_album(some), all(level.is_measured for level in some)) for album, some in of_album.items()}
     found = {}
     for song in songs:

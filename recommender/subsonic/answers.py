@@ -100,9 +100,14 @@ def _rendered(body: Mapping[str, Any], form: str, callback: str, status: int) ->
 
 
 def _without_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_none(each) for name, each in value.items() if each is not None}
-    return [_without_none(each) for each in value] if isinstance(value, list | tuple) else value
+    # Called for no scalar: a page of songs has ten thousand of them.
+    if isinstance(value, list):
+        return [_without_none(each) if isinstance(each, dict | list) else each for each in value]
+    return {
+        name: _without_none(each) if isinstance(each, dict | list) else each
+        for name, each in value.items()
+        if each is not None
+    }
 
 
 def _element(name: str, value: Any, head: str = "") -> Iterator[str]:

@@ -31,6 +31,7 @@ from recommender.subsonic.numbers import ALBUM, ARTIST, FOLDER, SINGLES, SONG, k
 from recommender.subsonic.shown import (
     album_as_folder,
     albums_shown,
+    all_artists_shown,
     artist_as_folder,
     artists_shown,
     folder_number,
@@ -99,10 +100,8 @@ def get_indexes(call: Call) -> dict[str, Any]:
         return {"indexes": found}
     root = folder_of(call)
     if root is None:
-        artists = list(artists_browse())
-        shown = [artist_as_folder(artist) for artist in artists_shown(call.user, artists)]
-        names = (artist.sort_key for artist in artists)
-        return {"indexes": {**found, "index": _by_letter(zip(names, shown, strict=True))}}
+        folded = ((shown["sortName"], artist_as_folder(shown)) for shown in all_artists_shown(call.user))
+        return {"indexes": {**found, "index": _by_letter(folded)}}
     inside = folders.folders_in(root, b"")
     listed = [(name_key(each.name), {"id": folder_number(root.pk, each.path), "name": each.name}) for each in inside]
     songs = songs_shown(call.user, [song.pk for song in folders.songs_in(root, b"")])
@@ -201,10 +200,11 @@ def _genre_albums() -> dict[str, int]:
 
 def get_artists(call: Call) -> dict[str, Any]:
     """Return the artists by letter."""
-    artists = list(artists_within(artists_browse(), folder_of(call)))
-    shown = artists_shown(call.user, artists)
-    listed = _by_letter(zip((artist.sort_key for artist in artists), shown, strict=True))
-    return {"artists": {"ignoredArticles": IGNORED_ARTICLES, "index": listed}}
+    root = folder_of(call)
+    artists = artists_within(artists_browse(), root)
+    listed = all_artists_shown(call.user) if root is None else artists_shown(call.user, artists)
+    letters = _by_letter((shown["sortName"], shown) for shown in listed)
+    return {"artists": {"ignoredArticles": IGNORED_ARTICLES, "index": letters}}
 
 
 def get_artist(call: Call) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.db.models import Avg, Count, Max, Min, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.caching import cached_while_large
 from catalog.models import Album, Artist, Song
 from catalog.selectors import song_search
 from recommender.browse.selectors import albums_browse, albums_liked
@@ -38,6 +39,7 @@ _DRAWN_FROM = 2
 _LIKING_WEIGHT = 1.5
 _RECENT_WEIGHT = 1.0
 _STILL_PLAYING_S = 3600
+SONGS_IN_ALBUM = 10
 
 
 # --- Albums -----------------------------------------------------------------------------------------------------------
@@ -73,12 +75,18 @@ def _albums(call: Call) -> list[dict[str, Any]]:
 
 
 def _by_year(call: Call) -> list[int]:
-    """Return the keys of albums with songs of some years, by the first of them; backwards where the years are."""
+    """Return the keys of albums whose first year is among some, by it; backwards where the years are."""
     first, last = call.number("fromYear", 0), call.number("toYear", 9999)
-    songs = Song.objects.filter(album__isnull=False, year__range=sorted((first, last))).order_by()
-    by_year = songs.values_list("album").annotate(first_year=Min("year"))
-    years = by_year.order_by("first_year" if first <= last else "-first_year", "album")
-    return [album for album, _year in years if album is not None]
+    low, high = sorted((first, last))
+    years = [(year if first <= last else -year, album) for album, year in _album_years().items() if low <= year <= high]
+    return [album for _year, album in sorted(years)]
+
+
+# Every song is read for it; albums of the last minutes are missing from a large library.
+@cached_while_large(size=lambda years: SONGS_IN_ALBUM * len(years), seconds=300.0)
+def _album_years() -> dict[int, int]:
+    songs = Song.objects.filter(album__isnull=False, year__isnull=False).order_by()
+    return dict(songs.values_list("album").annotate(first_year=Min("year")))
 
 
 def _played(call: Call, value: Any) -> list[int]:
@@ -149,11 +157,11 @@ def liked_first(listener: Listener, song_ids: list[int]) -> list[int]:
         return song_ids
     pool = retrieve(index, (), always=song_ids)
     recency = recency_of(state.history.plays, pool.song_ids)
-    candidates = state.predict(pool, mood=None, recency=recency).candidates
+    liking = state.model.predict(pool.song_ids, pool.perceived, pool.embeddings).liking
     weights = dict(
         zip(
             pool.song_ids.tolist(),
-            (_LIKING_WEIGHT * candidates.liking - _RECENT_WEIGHT * recency).tolist(),
+            (_LIKING_WEIGHT * liking - _RECENT_WEIGHT * recency).tolist(),
             strict=True,
         )
     )

@@ -12,16 +12,17 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Max, Min, Q, prefetch_related_objects
+from django.db.models import Count, Max, Min, Q, QuerySet, prefetch_related_objects
 from django.db.models.functions import Coalesce
 
+from catalog.core.caching import cached_while_large
 from catalog.core.names import names_split
-from catalog.models import Album, Artist, Song
+from catalog.models import Album, Artist, Song, artist_shown
 from catalog.selectors import FURTHER_ARTISTS
 from emotion.inference.quadrants import Quadrant
 from emotion.loudness import REPLAY_GAIN_LUFS, Loudness, loudness_of
 from emotion.models import EmotionEstimate, Waveform
-from recommender.browse.selectors import Facts, albums_describe
+from recommender.browse.selectors import Facts, albums_describe, artists_browse
 from recommender.models import AlbumLike, ArtistLike, Bookmark, FeltRating, Listen, StarRating
 from recommender.rules import PLAYED
 from recommender.subsonic.answers import time_written
@@ -49,8 +50,16 @@ class Plays(NamedTuple):
 
 def songs_loaded(song_ids: Sequence[int]) -> list[Song]:
     """Return songs in the order of their keys, with what `songs_shown` needs; those that are gone are left out."""
-    rows = Song.objects.filter(pk__in=song_ids).select_related("artist", "album__artist").defer("search")
-    by_id = {song.pk: song for song in rows}
+    by_id = Song.objects.defer("search").in_bulk(song_ids)
+    # Many songs share them; a join would read each as often.
+    albums = Album.objects.in_bulk({song.album_id for song in by_id.values() if song.album_id is not None})
+    owners = {song.artist_id for song in by_id.values()} | {album.artist_id for album in albums.values()}
+    artists = Artist.objects.in_bulk(owners)
+    for album in albums.values():
+        album.artist = artists[album.artist_id]
+    for song in by_id.values():
+        song.artist = artists[song.artist_id]
+        song.album = albums.get(song.album_id) if song.album_id is not None else None
     return [by_id[song_id] for song_id in song_ids if song_id in by_id]
 
 
@@ -70,12 +79,13 @@ def songs_shown(user: User, song_ids: Sequence[int], comments: Mapping[int, str]
     plays = plays_of(user, "song", keys)
     marks = dict(Bookmark.objects.filter(listener=user, song__in=keys).values_list("song_id", "position_ms"))
     loudness = loudness_of(songs)
+    words = {quadrant.value: quadrant.label for quadrant in Quadrant}
     shown = []
     for song in songs:
         pk = song.pk
         child = _song_shown(song)
         if pk in moods:
-            child["moods"] = [Quadrant(moods[pk]).label]
+            child["moods"] = [words[moods[pk]]]
         if pk in tempo:
             child["bpm"] = round(tempo[pk])
         _opinion_add(child, pk, said, plays)
@@ -266,27 +276,54 @@ def singles_shown(artist: Artist, songs: Sequence[Song], name: str) -> dict[str,
 # --- Artists ----------------------------------------------------------------------------------------------------------
 
 
+class _ArtistRow(NamedTuple):
+    """What is said of an artist to every listener."""
+
+    pk: int
+    name: str
+    sort_key: str
+    n_albums: int
+
+
 def artists_shown(user: User, artists: Iterable[Artist]) -> list[dict[str, Any]]:
     """Describe artists as those who browse by tags know them."""
     listed = list(artists)
-    keys = [artist.pk for artist in listed]
-    albums = Album.objects.filter(artist__in=keys) if len(keys) <= _MANY else Album.objects.all()
-    counts = dict(albums.order_by().values_list("artist").annotate(n=Count("pk")))
-    said = opinions_of(user, Artist, keys)
-    return [_artist_shown(artist, counts.get(artist.pk, 0), said) for artist in listed]
+    counts = _album_counts(Album.objects.filter(artist__in=[artist.pk for artist in listed]))
+    rows = (_ArtistRow(each.pk, each.name, each.sort_key, counts.get(each.pk, 0)) for each in listed)
+    return _artists_shown(user, list(rows))
 
 
-def _artist_shown(artist: Artist, n_albums: int, said: Opinions) -> dict[str, Any]:
-    number = number_of(artist)
-    shown = {
-        "id": number,
-        "name": str(artist),
-        "coverArt": number,
-        "albumCount": n_albums,
-        "sortName": artist.sort_key,
-    }
-    if artist.pk in said.liked:
-        shown["starred"] = time_written(said.liked[artist.pk])
+def all_artists_shown(user: User) -> list[dict[str, Any]]:
+    """Describe all artists by name; in a large library, one may come a minute late."""
+    return _artists_shown(user, _all_artists())
+
+
+@cached_while_large(size=len, seconds=60.0)
+def _all_artists() -> list[_ArtistRow]:
+    counts = _album_counts(Album.objects.all())
+    artists = artists_browse().values_list("pk", "name", "sort_key")
+    return [_ArtistRow(pk, name, sort_key, counts.get(pk, 0)) for pk, name, sort_key in artists]
+
+
+def _album_counts(albums: QuerySet[Album]) -> dict[int, int]:
+    return dict(albums.order_by().values_list("artist").annotate(n=Count("pk")))
+
+
+def _artists_shown(user: User, rows: Sequence[_ArtistRow]) -> list[dict[str, Any]]:
+    said = opinions_of(user, Artist, [row.pk for row in rows])
+    shown = []
+    for pk, name, sort_key, n_albums in rows:
+        number = written(ARTIST, pk)
+        each = {
+            "id": number,
+            "name": artist_shown(name),
+            "coverArt": number,
+            "albumCount": n_albums,
+            "sortName": sort_key,
+        }
+        if pk in said.liked:
+            each["starred"] = time_written(said.liked[pk])
+        shown.append(each)
     return shown
 
 
