@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,22 +30,13 @@ _COMMON_SHARE, _COMMON_POOL = 0.1, 45_500
 
 
 def main() -> None:
+    from bench import scratch
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("songs", nargs="?", type=int, default=100_000)
     asked = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="duplicates-"))
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "mer_site.settings", "MOODPLANE_VAR": str(folder)}
-    os.environ.pop("DATABASE_URL", None)
-    try:
-        import django
-
-        django.setup()
+    with scratch.installation("duplicates"):
         _measure(asked.songs)
-    finally:
-        from mer_site.local import embedded
-
-        embedded.leave()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _measure(n_songs: int) -> None:

@@ -16,9 +16,7 @@ import argparse
 import http.client
 import json
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -70,6 +68,8 @@ class _Watch(threading.Thread):
 
 
 def main() -> None:
+    from bench import scratch
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mutated", type=int, default=5000)
     parser.add_argument("--bombs", type=int, default=500)
@@ -77,20 +77,9 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true", help="other work runs here: time is reported, not judged")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files that were answered wrongly")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="hostile-"))
-    os.environ |= {"MOODPLANE_VAR": str(folder), "DJANGO_SETTINGS_MODULE": "mer_site.settings"}
-    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "MOODPLANE_RATE_UPLOADS": "100000/s", "MOODPLANE_RATE_USER": "100000/s"}
-    os.environ.pop("DATABASE_URL", None)
-    try:
-        import django
-
-        django.setup()
+    limits = {"OPENBLAS_NUM_THREADS": "1", "MOODPLANE_RATE_UPLOADS": "100000/s", "MOODPLANE_RATE_USER": "100000/s"}
+    with scratch.installation("hostile", keep=None, **limits) as folder:
         faults = _campaign(options, folder)
-    finally:
-        from mer_site.local import embedded
-
-        embedded.leave()
-        shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if faults else 0)
 
 

@@ -13,11 +13,9 @@ import contextlib
 import http.client
 import os
 import random
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
@@ -59,27 +57,16 @@ class Answer:
 
 
 def main() -> None:
+    from bench import scratch
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--songs", type=int, default=100_000)
     parser.add_argument("--rate", type=float, default=20.0, help="Requests a second.")
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--keep", type=Path, help="A folder to use, and to leave, in place of a scratch one.")
     options = parser.parse_args()
-    folder = options.keep or Path(tempfile.mkdtemp(prefix="pages-"))
-    os.environ |= {"MOODPLANE_VAR": str(folder), "DJANGO_SETTINGS_MODULE": "mer_site.settings"}
-    os.environ |= {"OPENBLAS_NUM_THREADS": "1"}
-    os.environ.pop("DATABASE_URL", None)
-    try:
-        import django
-
-        django.setup()
+    with scratch.installation("pages", keep=options.keep, OPENBLAS_NUM_THREADS="1"):
         _measure(options)
-    finally:
-        from mer_site.local import embedded
-
-        embedded.leave()
-        if options.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _measure(options: argparse.Namespace) -> None:

@@ -11,12 +11,10 @@ import io
 import json
 import os
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -29,7 +27,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
-    "DJANGO_SETTINGS_MODULE": "mer_site.settings",
     "MOODPLANE_RATE_PLAYLISTS": "1000000/min",
     "MOODPLANE_RATE_USER": "1000000/min",
 }
@@ -42,24 +39,14 @@ Ask = Callable[[int], object]
 
 
 def main() -> None:
+    from bench import scratch
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("songs", nargs="?", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="A folder to use, and to leave, in place of a scratch one.")
     asked = parser.parse_args()
-    folder = asked.keep or Path(tempfile.mkdtemp(prefix="scale-"))
-    os.environ |= {**_ENVIRONMENT, "MOODPLANE_VAR": str(folder)}
-    os.environ.pop("DATABASE_URL", None)
-    try:
-        import django
-
-        django.setup()
+    with scratch.installation("scale", keep=asked.keep, **_ENVIRONMENT):
         _measure(asked.songs)
-    finally:
-        from mer_site.local import embedded
-
-        embedded.leave()
-        if asked.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _measure(n_songs: int) -> None:

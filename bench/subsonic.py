@@ -10,9 +10,7 @@ import argparse
 import http.client
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,26 +24,16 @@ PAGE = 500
 
 
 def main() -> None:
+    from bench import scratch
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--songs", type=int, default=100_000)
     parser.add_argument("--asked", type=int, default=40, help="How often each endpoint is asked.")
     parser.add_argument("--keep", type=Path, help="A folder to use, and to leave, in place of a scratch one.")
     options = parser.parse_args()
-    folder = options.keep or Path(tempfile.mkdtemp(prefix="subsonic-"))
-    os.environ |= {"MOODPLANE_VAR": str(folder), "DJANGO_SETTINGS_MODULE": "mer_site.settings"}
-    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "MOODPLANE_RATE_SUBSONIC": "1000000/min"}
-    os.environ.pop("DATABASE_URL", None)
-    try:
-        import django
-
-        django.setup()
+    limits = {"OPENBLAS_NUM_THREADS": "1", "MOODPLANE_RATE_SUBSONIC": "1000000/min"}
+    with scratch.installation("subsonic", keep=options.keep, **limits):
         _measure(options)
-    finally:
-        from mer_site.local import embedded
-
-        embedded.leave()
-        if options.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _measure(options: argparse.Namespace) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,26 +23,16 @@ N_SONGS = 4
 
 
 def main() -> None:
+    from bench import scratch
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--songs", type=int, default=20_000)
     parser.add_argument("--rate", type=float, default=20.0, help="Requests a second.")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--source", type=Path, default=ROOT / "catalog" / "demo" / "03-market-day-reel.opus")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="transcoding-"))
-    os.environ |= {"MOODPLANE_VAR": str(folder), "DJANGO_SETTINGS_MODULE": "mer_site.settings"}
-    os.environ |= {"OPENBLAS_NUM_THREADS": "1"}
-    os.environ.pop("DATABASE_URL", None)
-    try:
-        import django
-
-        django.setup()
+    with scratch.installation("transcoding", OPENBLAS_NUM_THREADS="1"):
         _measure(options)
-    finally:
-        from mer_site.local import embedded
-
-        embedded.leave()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _measure(options: argparse.Namespace) -> None:
